@@ -1,0 +1,19 @@
+/** The migrations in their order. Names carry no file extension, so that sources and compiled code agree on them. */
+import type { Knex } from 'knex'
+import * as registry from './0001-registry.ts'
+import * as signingKeys from './0002-signing-keys.ts'
+import * as protocol from './0003-protocol.ts'
+import * as events from './0004-events.ts'
+
+export interface Migration {
+  name: string
+  up(knex: Knex): Promise<void>
+  down(knex: Knex): Promise<void>
+}
+
+export const migrations: readonly Migration[] = [
+  { name: '0001-registry', ...registry },
+  { name: '0002-signing-keys', ...signingKeys },
+  { name: '0003-protocol', ...protocol },
+  { name: '0004-events', ...events },
+]

@@ -1,0 +1,30 @@
+/**
+ * `events` owns what happened: a catalogue of types and one table, written in the transaction that makes the event true.
+ * Other folders see only this file and the catalogue. Events carry ids and facts, never a secret or a bearer value.
+ */
+import type { Knex } from 'knex'
+import type { EventType } from './catalogue.ts'
+
+export interface NewEvent {
+  type: EventType
+  /** The id of the thing it happened to. */
+  subject?: string
+  /** Who did it: a user id, `cli`, `system`. */
+  actor?: string
+  userId?: string
+  clientId?: string
+  /** Facts beyond the ids; nothing secret. */
+  data?: Record<string, unknown>
+}
+
+/** Writes one event. Pass the transaction that makes it true, never the outer handle. */
+export async function appendEvent(trx: Knex, event: NewEvent): Promise<void> {
+  await trx('events').insert({
+    type: event.type,
+    actor: event.actor ?? 'system',
+    subject: event.subject ?? null,
+    user_id: event.userId ?? null,
+    client_id: event.clientId ?? null,
+    data: JSON.stringify(event.data ?? {}),
+  })
+}

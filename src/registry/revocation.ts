@@ -1,0 +1,27 @@
+/**
+ * What must end together. A grant is a token family: deleting its row takes every code, token and refresh token with it
+ * (foreign keys cascade), and an insert that races the deletion fails on the key. Always call these inside the
+ * transaction that disables, deletes or changes the thing.
+ */
+import type { Knex } from 'knex'
+
+/** Ends all sessions of a user, but for the one kept. @returns how many ended */
+export async function endSessions(trx: Knex, userId: string, options: { keepUid?: string } = {}): Promise<number> {
+  const live = trx('sessions').where({ user_id: userId }).whereNull('ended_at')
+  if (options.keepUid) live.whereNot({ uid: options.keepUid })
+  return live.update({ ended_at: trx.fn.now(), id_digest: null, payload: '{}', authorizations: '{}' })
+}
+
+/** Revokes every token family of a user, or only those of one client. @returns how many were revoked */
+export async function revokeGrants(
+  trx: Knex,
+  scope: { userId?: string; clientId?: string; sessionUid?: string },
+): Promise<number> {
+  const { userId, clientId, sessionUid } = scope
+  if (!userId && !clientId && !sessionUid) throw new TypeError('revokeGrants needs a user, a client or a session')
+  const grants = trx('grants')
+  if (userId) grants.where({ user_id: userId })
+  if (clientId) grants.where({ client_id: clientId })
+  if (sessionUid) grants.where({ session_uid: sessionUid })
+  return grants.delete()
+}

@@ -1,0 +1,180 @@
+/**
+ * Every environment variable of the server: its parser, its default, and what `.env.example` and the README say of it.
+ * A test holds both documents against this list.
+ */
+import { isIP } from 'node:net'
+
+export interface Variable<T> {
+  /** One sentence for the operator. */
+  about: string
+  /** What an unset variable means, in words; shown in the documents. */
+  unset: string
+  /** Reads a non-empty text. Throws an Error whose message says how to make a good value. */
+  parse(text: string): T
+  /** A secret may also be given as `<NAME>_FILE`, the path of a file that holds it. */
+  secret?: true
+}
+
+export const variables = {
+  NODE_ENV: {
+    about: 'production refuses every development default; development makes what is missing.',
+    unset: 'development',
+    parse: oneOf('development', 'production', 'test'),
+  },
+  ISSUER: {
+    about: 'The public URL of this server, and the only host it answers for. No path.',
+    unset: 'http://localhost:PORT (development only)',
+    parse: issuer,
+  },
+  HOST: {
+    about: 'Address to listen on.',
+    unset: '127.0.0.1; in production :: (all addresses)',
+    parse: (text: string) =>
+      must(text, isIP(text) !== 0 || text === 'localhost', 'an IP address such as 127.0.0.1 or ::'),
+  },
+  PORT: { about: 'Port to listen on.', unset: '3000', parse: wholeNumber(0, 65_535) },
+  DATABASE_URL: {
+    about: 'PostgreSQL 15 or newer, as postgres://user:password@host:port/name.',
+    unset: 'a PostgreSQL of its own in DATA_DIR (development only)',
+    parse: databaseUrl,
+    secret: true,
+  },
+  DATABASE_POOL_MAX: {
+    about: 'Connections that one process may open on the token path; as many again serve the registry.',
+    unset: '10',
+    parse: wholeNumber(2, 200),
+  },
+  DATA_DIR: { about: 'Where the embedded database and the development secrets live.', unset: './data', parse: String },
+  MASTER_KEY: {
+    about:
+      '32 random bytes in base64url that seal signing keys and stand behind cookies. To rotate, put the new one first and keep the old behind a comma.',
+    unset: 'made at the first start in DATA_DIR/master.key (development only)',
+    parse: String,
+    secret: true,
+  },
+  TRUST_PROXY: {
+    about:
+      'Who may state the client address and host in X-Forwarded-*: the number of proxies in front, or their networks (10.0.0.0/8,fd00::/8).',
+    unset: 'nobody',
+    parse: trustProxy,
+  },
+  LOG_LEVEL: {
+    about: 'trace, debug, info, warn, error, fatal or silent.',
+    unset: 'info',
+    parse: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+  },
+  ACCESS_TOKEN_SECONDS: {
+    about: 'Life of an access token, unless its resource says otherwise.',
+    unset: '300',
+    parse: wholeNumber(30, 86_400),
+  },
+  REFRESH_IDLE_SECONDS: {
+    about: 'A refresh token that is not used for this long ends.',
+    unset: '1209600 (14 days)',
+    parse: wholeNumber(60, 31_536_000),
+  },
+  REFRESH_ABSOLUTE_SECONDS: {
+    about: 'A token family ends this long after its sign-in, however often it is refreshed.',
+    unset: '7776000 (90 days)',
+    parse: wholeNumber(60, 63_072_000),
+  },
+  REFRESH_REUSE_SECONDS: {
+    about:
+      'For this long after the first use of a refresh token a duplicate request gets the same successor; later it is taken for theft.',
+    unset: '10',
+    parse: wholeNumber(0, 60),
+  },
+  SESSION_IDLE_SECONDS: {
+    about: 'A browser session that is not used for this long ends.',
+    unset: '86400 (1 day)',
+    parse: wholeNumber(60, 31_536_000),
+  },
+  SESSION_ABSOLUTE_SECONDS: {
+    about: 'A browser session ends this long after sign-in, used or not.',
+    unset: '1209600 (14 days)',
+    parse: wholeNumber(60, 31_536_000),
+  },
+  KEY_ROTATION_SECONDS: {
+    about: 'Age at which a signing key hands over to the next.',
+    unset: '2592000 (30 days)',
+    parse: wholeNumber(1, 31_536_000),
+  },
+  KEY_PUBLISH_SECONDS: {
+    about: 'How long a key is in the JWKS before it signs. Must exceed JWKS_MAX_AGE_SECONDS with a margin.',
+    unset: '3600',
+    parse: wholeNumber(1, 2_592_000),
+  },
+  KEY_POLL_SECONDS: {
+    about: 'How often each instance looks for due key turn-overs, beside the notification it gets at once.',
+    unset: '60',
+    parse: wholeNumber(1, 3_600),
+  },
+  JWKS_MAX_AGE_SECONDS: {
+    about: 'How long verifiers may cache the JWKS and the discovery document.',
+    unset: '600',
+    parse: wholeNumber(1, 86_400),
+  },
+  DEMO_PORT: {
+    about: 'Port of the demo orders API and playground, started beside the server in development; off for none.',
+    unset: '4000',
+    parse: (text: string) => (text === 'off' ? text : wholeNumber(0, 65_535)(text)),
+  },
+} satisfies Record<string, Variable<unknown>>
+
+export type VariableName = keyof typeof variables
+export type Values = { [N in VariableName]?: ReturnType<(typeof variables)[N]['parse']> }
+
+/** Proxies whose X-Forwarded-* headers count: a number of hops, or networks in CIDR form. */
+export type TrustProxy = { hops: number } | { networks: string[] }
+
+function oneOf<T extends string>(...allowed: T[]): (text: string) => T {
+  return (text) => must(text as T, allowed.includes(text as T), `one of ${allowed.join(', ')}`)
+}
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+    return must(value, value >= least && value <= most, `a whole number from ${least} to ${most}`)
+  }
+}
+
+function issuer(text: string): URL {
+  const hint = 'an origin such as https://auth.example.com, without path, query, fragment or credentials'
+  const url = URL.parse(text)
+  if (!url || !['https:', 'http:'].includes(url.protocol)) throw new Error(`must be ${hint}`)
+  // RFC 8414 §2: an issuer has no query or fragment. A path would need the well-known documents at two places and cookies
+  // shared with whatever else lives on the host, so one host is one issuer.
+  const bare = url.pathname === '/' && !url.search && !url.hash && !url.username && !url.password
+  must(text, bare && !text.includes('#') && !text.includes('?'), hint)
+  return must(url, text === url.origin || text === `${url.origin}/`, `spelled ${url.origin}`)
+}
+
+function databaseUrl(text: string): string {
+  const hint = 'a URL such as postgres://user:password@localhost:5432/grantry'
+  const url = URL.parse(text)
+  return must(
+    text,
+    url !== null && ['postgres:', 'postgresql:'].includes(url.protocol) && url.pathname.length > 1,
+    hint,
+  )
+}
+
+function trustProxy(text: string): TrustProxy {
+  const hint =
+    'a number of proxies such as 1, or networks such as 10.0.0.0/8,fd00::/8 (never a bare yes: anyone could forge the header)'
+  if (/^\d$/.test(text)) return { hops: Number(text) }
+  const networks = text.split(',').map((network) => network.trim())
+  const valid = networks.every((network) => {
+    const [address = '', bits, ...rest] = network.split('/')
+    const family = isIP(address)
+    const most = family === 4 ? 32 : 128
+    return family !== 0 && rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most))
+  })
+  must(text, valid, hint)
+  return { networks }
+}
+
+function must<T>(value: T, good: boolean, hint: string): T {
+  if (!good) throw new Error(`must be ${hint}`)
+  return value
+}

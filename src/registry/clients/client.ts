@@ -1,0 +1,250 @@
+/**
+ * `clients` owns the applications that may ask for tokens: what kind they are, where they may send a browser, how they
+ * prove themselves and what they may ask for. It knows nothing of the protocol library, of HTTP or of the other nouns; of
+ * resource servers it knows the ids and scopes that its own table refers to.
+ */
+import { normalText, plainTextProblem } from '../../lib/plain-text.ts'
+import { RegistryError } from '../registry-error.ts'
+import { originProblem, postLogoutRedirectUriProblem, redirectUriProblem } from './redirect-uri.ts'
+
+/**
+ * `web` runs on a server and keeps a secret; `spa` runs in a browser and `native` on a device, both without a secret
+ * (RFC 8252 §8.5); `service` is a machine that acts for itself.
+ */
+export type ClientKind = 'web' | 'spa' | 'native' | 'service'
+export type GrantType = 'authorization_code' | 'refresh_token' | 'client_credentials'
+export type TokenEndpointAuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post'
+export type OpenidScope = 'openid' | 'profile' | 'email' | 'offline_access'
+
+export interface Client {
+  /** `cli_…`; the client_id. */
+  id: string
+  kind: ClientKind
+  /** What people read on the consent page. */
+  name: string
+  tokenEndpointAuthMethod: TokenEndpointAuthMethod
+  grantTypes: GrantType[]
+  redirectUris: string[]
+  postLogoutRedirectUris: string[]
+  /** Browser origins whose scripts may call the token endpoint. */
+  allowedOrigins: string[]
+  openidScopes: OpenidScope[]
+  /** Belongs to the operator of this server: the one kind of client that may skip consent. */
+  firstParty: boolean
+  /** Part of Grantry itself: can't be disabled or deleted. */
+  builtIn: boolean
+  disabledAt: Date | null
+  /** Counts the changes, from 1: what an ETag is made of. */
+  version: number
+  createdAt: Date
+  updatedAt: Date
+}
+
+/** What a client may ask of one resource server. */
+export interface ResourceAccess {
+  resourceId: string
+  audience: string
+  scopes: string[]
+}
+
+/** What a person or program decides about a client, and may change later. */
+export interface ClientSettings {
+  name: string
+  tokenEndpointAuthMethod: TokenEndpointAuthMethod
+  grantTypes: GrantType[]
+  redirectUris: string[]
+  postLogoutRedirectUris: string[]
+  allowedOrigins: string[]
+  openidScopes: OpenidScope[]
+  firstParty: boolean
+}
+
+/** Settings as callers give them: what is left out, or undefined, takes its default or stays as it is. */
+export type GivenSettings = { [Name in keyof ClientSettings]?: ClientSettings[Name] | undefined }
+
+interface KindRules {
+  authMethods: readonly TokenEndpointAuthMethod[]
+  grantTypes: readonly GrantType[]
+  /** Without this grant a client of the kind makes no sense. */
+  essentialGrant: GrantType
+  openidScopes: readonly OpenidScope[]
+  defaults: { grantTypes: readonly GrantType[]; openidScopes: readonly OpenidScope[] }
+}
+
+const CODE: readonly GrantType[] = ['authorization_code', 'refresh_token']
+const PEOPLE: readonly OpenidScope[] = ['openid', 'profile', 'email']
+const OFFLINE: readonly OpenidScope[] = [...PEOPLE, 'offline_access']
+
+const RULES: Record<ClientKind, KindRules> = {
+  web: {
+    authMethods: ['client_secret_basic', 'client_secret_post'],
+    grantTypes: [...CODE, 'client_credentials'],
+    essentialGrant: 'authorization_code',
+    openidScopes: OFFLINE,
+    defaults: { grantTypes: CODE, openidScopes: OFFLINE },
+  },
+  spa: {
+    authMethods: ['none'],
+    grantTypes: CODE,
+    essentialGrant: 'authorization_code',
+    openidScopes: OFFLINE,
+    // A page in a browser is used while someone looks at it: access that outlives the session is for those who ask.
+    defaults: { grantTypes: CODE, openidScopes: PEOPLE },
+  },
+  native: {
+    authMethods: ['none'],
+    grantTypes: CODE,
+    essentialGrant: 'authorization_code',
+    openidScopes: OFFLINE,
+    defaults: { grantTypes: CODE, openidScopes: OFFLINE },
+  },
+  service: {
+    authMethods: ['client_secret_basic', 'client_secret_post'],
+    grantTypes: ['client_credentials'],
+    essentialGrant: 'client_credentials',
+    openidScopes: [],
+    defaults: { grantTypes: ['client_credentials'], openidScopes: [] },
+  },
+}
+
+const LONGEST_NAME = 200
+const MOST_URIS = 100
+
+export const clientKinds = Object.keys(RULES) as ClientKind[]
+
+/** Whether clients of this kind prove themselves with a secret. */
+export function isConfidential(kind: ClientKind): boolean {
+  return !RULES[kind].authMethods.includes('none')
+}
+
+/**
+ * Fills what was left out with the defaults of the kind. Nothing is judged here. The origins of a single-page app are
+ * those of its redirect URIs: the page that receives the code is the page that redeems it.
+ */
+export function withDefaults(kind: ClientKind, given: GivenSettings & { name: string }): ClientSettings {
+  const { authMethods, defaults } = ruleOf(kind)
+  const grantTypes = given.grantTypes ?? [...defaults.grantTypes]
+  const redirectUris = given.redirectUris ?? []
+  return {
+    name: given.name,
+    tokenEndpointAuthMethod: given.tokenEndpointAuthMethod ?? (authMethods[0] as TokenEndpointAuthMethod),
+    grantTypes,
+    redirectUris,
+    postLogoutRedirectUris: given.postLogoutRedirectUris ?? [],
+    allowedOrigins: given.allowedOrigins ?? (kind === 'spa' ? originsOf(redirectUris) : []),
+    openidScopes:
+      given.openidScopes ??
+      defaults.openidScopes.filter((scope) => scope !== 'offline_access' || grantTypes.includes('refresh_token')),
+    firstParty: given.firstParty ?? false,
+  }
+}
+
+/**
+ * Holds settings against the rules of the kind and brings them into their normal form (name in NFC, no entry twice).
+ * @throws RegistryError `invalid` with the field at fault
+ */
+export function checkedSettings(kind: ClientKind, settings: ClientSettings): ClientSettings {
+  const rules = ruleOf(kind)
+  const name = normalText(settings.name)
+  refuse('name', plainTextProblem(name, LONGEST_NAME), 'the name')
+
+  const checked: ClientSettings = {
+    ...settings,
+    name,
+    grantTypes: unique(settings.grantTypes),
+    redirectUris: unique(settings.redirectUris),
+    postLogoutRedirectUris: unique(settings.postLogoutRedirectUris),
+    allowedOrigins: unique(settings.allowedOrigins),
+    openidScopes: unique(settings.openidScopes),
+  }
+  checkAuthentication(kind, rules, checked)
+  checkGrantTypes(kind, rules, checked.grantTypes)
+  checkUris(kind, checked)
+  checkOpenidScopes(kind, rules, checked)
+  if (checked.firstParty && kind === 'service') {
+    throw invalid('first_party', 'a service client asks nobody for consent, so it has none to skip')
+  }
+  return checked
+}
+
+function checkAuthentication(kind: ClientKind, { authMethods }: KindRules, settings: ClientSettings): void {
+  const { tokenEndpointAuthMethod: method, grantTypes } = settings
+  // RFC 6749 §4.4: client credentials are for confidential clients only. The database refuses it a second time.
+  if (method === 'none' && grantTypes.includes('client_credentials')) {
+    throw invalid('grant_types', 'client_credentials needs a client that proves itself: none would let anyone be it')
+  }
+  if (!authMethods.includes(method)) {
+    throw invalid(
+      'token_endpoint_auth_method',
+      `a ${kind} client authenticates by ${authMethods.join(' or ')}, not ${method}`,
+    )
+  }
+}
+
+function checkGrantTypes(kind: ClientKind, rules: KindRules, grantTypes: GrantType[]): void {
+  const stray = grantTypes.find((grant) => !rules.grantTypes.includes(grant))
+  if (stray) throw invalid('grant_types', `a ${kind} client may use ${rules.grantTypes.join(', ')}, not ${stray}`)
+  if (!grantTypes.includes(rules.essentialGrant)) {
+    throw invalid('grant_types', `a ${kind} client needs ${rules.essentialGrant}`)
+  }
+}
+
+function checkUris(kind: ClientKind, settings: ClientSettings): void {
+  const { grantTypes, redirectUris, postLogoutRedirectUris, allowedOrigins } = settings
+  for (const uri of redirectUris) refuse('redirect_uris', redirectUriProblem(uri, kind), `redirect URI ${shown(uri)}`)
+  for (const uri of postLogoutRedirectUris) {
+    refuse('post_logout_redirect_uris', postLogoutRedirectUriProblem(uri, kind), `post-logout URI ${shown(uri)}`)
+  }
+  for (const origin of allowedOrigins) refuse('allowed_origins', originProblem(origin), `origin ${shown(origin)}`)
+  if (kind === 'service' && allowedOrigins.length > 0) {
+    throw invalid('allowed_origins', 'a service client does not run in a browser and has no origin')
+  }
+  if (grantTypes.includes('authorization_code') && redirectUris.length === 0) {
+    throw invalid('redirect_uris', `a ${kind} client needs at least one redirect URI`)
+  }
+  const longest = Math.max(redirectUris.length, postLogoutRedirectUris.length, allowedOrigins.length)
+  if (longest > MOST_URIS) throw invalid('redirect_uris', `a client may have at most ${MOST_URIS} URIs of one sort`)
+}
+
+function checkOpenidScopes(kind: ClientKind, rules: KindRules, { openidScopes, grantTypes }: ClientSettings): void {
+  const stray = openidScopes.find((scope) => !rules.openidScopes.includes(scope))
+  if (stray) {
+    const allowed = rules.openidScopes.join(', ') || 'no OpenID scopes: it acts for no person'
+    throw invalid(
+      'openid_scopes',
+      `a ${kind} client may have ${allowed}${rules.openidScopes.length ? `, not ${shown(stray)}` : ''}`,
+    )
+  }
+  if (openidScopes.length > 0 && !openidScopes.includes('openid')) {
+    throw invalid('openid_scopes', `${openidScopes.join(', ')} without openid would never give anything`)
+  }
+  if (openidScopes.includes('offline_access') && !grantTypes.includes('refresh_token')) {
+    throw invalid('openid_scopes', 'offline_access needs the refresh_token grant')
+  }
+}
+
+function ruleOf(kind: ClientKind): KindRules {
+  if (!Object.hasOwn(RULES, kind)) throw invalid('kind', `the kind must be one of ${clientKinds.join(', ')}`)
+  return RULES[kind]
+}
+
+function originsOf(uris: string[]): string[] {
+  return unique(uris.flatMap((uri) => URL.parse(uri)?.origin ?? []))
+}
+
+function unique<T>(values: readonly T[]): T[] {
+  return [...new Set(values)]
+}
+
+/** A value as it may stand in a message: bounded, on one line. */
+function shown(value: string): string {
+  return JSON.stringify(value.length > 120 ? `${value.slice(0, 120)}…` : value)
+}
+
+function refuse(field: string, problem: string | undefined, what: string): void {
+  if (problem) throw invalid(field, `${what} ${problem}`)
+}
+
+function invalid(field: string, message: string): RegistryError {
+  return new RegistryError('invalid', message, field)
+}

@@ -1,0 +1,61 @@
+import type { Knex } from 'knex'
+import { appendEvent } from '../../events/outbox.ts'
+import { newId } from '../../lib/ids.ts'
+import { replaceAccess, type AccessRequest } from './access.ts'
+import {
+  checkedSettings,
+  isConfidential,
+  withDefaults,
+  type ClientKind,
+  type ClientSettings,
+  type GivenSettings,
+} from './client.ts'
+import { lockedDetails, type ClientDetails } from './queries.ts'
+import { newClientSecret } from './secret.ts'
+
+export interface NewClient extends GivenSettings {
+  kind: ClientKind
+  name: string
+  /** What it may ask of resource servers; nothing when left out. */
+  access?: readonly AccessRequest[] | undefined
+  /** Who asks: a user id, `cli`, `system`. */
+  actor: string
+}
+
+/**
+ * Registers a client. Confidential kinds get a secret, which is told here and never again.
+ * @throws RegistryError `invalid` with the field at fault
+ */
+export async function createClient(db: Knex, input: NewClient): Promise<{ client: ClientDetails; secret?: string }> {
+  const { kind, access = [], actor, ...given } = input
+  const settings = checkedSettings(kind, withDefaults(kind, given))
+  const secret = isConfidential(kind) ? newClientSecret() : undefined
+  const id = newId('cli')
+
+  const client = await db.transaction(async (trx) => {
+    await trx('clients').insert({ id, kind, ...toColumns(settings) })
+    await replaceAccess(trx, id, access)
+    if (secret) {
+      const { digest, hint } = secret
+      await trx('client_secrets').insert({ id: newId('sec'), client_id: id, digest, hint })
+    }
+    const data = { kind, firstParty: settings.firstParty }
+    await appendEvent(trx, { type: 'client.created', subject: id, clientId: id, actor, data })
+    return lockedDetails(trx, id)
+  })
+  return secret ? { client, secret: secret.value } : { client }
+}
+
+/** Settings as the table names them. */
+export function toColumns(settings: ClientSettings): Record<string, unknown> {
+  return {
+    name: settings.name,
+    token_endpoint_auth_method: settings.tokenEndpointAuthMethod,
+    grant_types: settings.grantTypes,
+    redirect_uris: settings.redirectUris,
+    post_logout_redirect_uris: settings.postLogoutRedirectUris,
+    allowed_origins: settings.allowedOrigins,
+    openid_scopes: settings.openidScopes,
+    first_party: settings.firstParty,
+  }
+}

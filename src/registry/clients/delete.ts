@@ -1,0 +1,22 @@
+import type { Knex } from 'knex'
+import { appendEvent } from '../../events/outbox.ts'
+import { RegistryError } from '../registry-error.ts'
+import { revokeGrants } from '../revocation.ts'
+import { lockClient } from './queries.ts'
+import { requireVersion, type ChangeOptions } from './update.ts'
+
+/**
+ * Removes a client with its secrets, consents and token families, in one transaction.
+ * @throws RegistryError `not_found`, `forbidden` for a built-in client, `conflict` when the version moved on
+ */
+export async function deleteClient(db: Knex, id: string, { actor, ifVersion }: ChangeOptions): Promise<void> {
+  await db.transaction(async (trx) => {
+    const client = await lockClient(trx, id)
+    requireVersion(client, ifVersion)
+    if (client.builtIn) throw new RegistryError('forbidden', 'a built-in client can not be deleted')
+    const revokedGrants = await revokeGrants(trx, { clientId: id })
+    await trx('clients').where({ id }).delete()
+    const data = { name: client.name, revokedGrants }
+    await appendEvent(trx, { type: 'client.deleted', subject: id, clientId: id, actor, data })
+  })
+}

@@ -1,0 +1,49 @@
+import type { Knex } from 'knex'
+import { appendEvent } from '../../events/outbox.ts'
+import { RegistryError } from '../registry-error.ts'
+import { revokeGrants } from '../revocation.ts'
+import { lockClient, lockedDetails, type ClientDetails } from './queries.ts'
+import { requireVersion, type ChangeOptions } from './update.ts'
+
+/**
+ * Takes a client out of use: it can't authenticate, and every token family under it ends in the same transaction.
+ * Disabling a disabled client changes nothing.
+ * @throws RegistryError `not_found`, `forbidden` for a built-in client, `conflict` when the version moved on
+ */
+export async function disableClient(db: Knex, id: string, options: ChangeOptions): Promise<ClientDetails> {
+  return setDisabled(db, id, true, options)
+}
+
+/**
+ * Lets a client in again. Nothing that ended comes back: a grant that a request in flight still made is revoked here too.
+ * @throws RegistryError `not_found`, `conflict` when the version moved on
+ */
+export async function enableClient(db: Knex, id: string, options: ChangeOptions): Promise<ClientDetails> {
+  return setDisabled(db, id, false, options)
+}
+
+async function setDisabled(
+  db: Knex,
+  id: string,
+  disabled: boolean,
+  { actor, ifVersion }: ChangeOptions,
+): Promise<ClientDetails> {
+  return db.transaction(async (trx) => {
+    const client = await lockClient(trx, id)
+    requireVersion(client, ifVersion)
+    if (client.builtIn) throw new RegistryError('forbidden', 'a built-in client is always enabled')
+    if ((client.disabledAt !== null) === disabled) return lockedDetails(trx, id)
+
+    const revokedGrants = await revokeGrants(trx, { clientId: id })
+    await trx('clients')
+      .where({ id })
+      .update({
+        disabled_at: disabled ? trx.fn.now() : null,
+        version: client.version + 1,
+        updated_at: trx.fn.now(),
+      })
+    const data = { changed: ['disabled'], disabled, revokedGrants }
+    await appendEvent(trx, { type: 'client.updated', subject: id, clientId: id, actor, data })
+    return lockedDetails(trx, id)
+  })
+}

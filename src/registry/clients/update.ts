@@ -1,0 +1,76 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Knex } from 'knex'
+import { appendEvent } from '../../events/outbox.ts'
+import { RegistryError } from '../registry-error.ts'
+import { replaceAccess, type AccessRequest } from './access.ts'
+import { checkedSettings, type Client, type ClientSettings, type GivenSettings } from './client.ts'
+import { toColumns } from './create.ts'
+import { lockClient, lockedDetails, type ClientDetails } from './queries.ts'
+
+export interface ClientChange extends GivenSettings {
+  /** Replaces all of the client's access to resource servers. */
+  access?: readonly AccessRequest[] | undefined
+}
+
+export interface ChangeOptions {
+  /** Who asks: a user id, `cli`, `system`. */
+  actor: string
+  /** Only if the client is still at this version. */
+  ifVersion?: number | undefined
+}
+
+/**
+ * Changes what is given and leaves the rest. The kind stays: what a client is follows from where its code runs. A change
+ * that changes nothing writes nothing.
+ * @throws RegistryError `not_found`, `invalid` with the field, `conflict` when the version moved on
+ */
+export async function updateClient(
+  db: Knex,
+  id: string,
+  change: ClientChange,
+  { actor, ifVersion }: ChangeOptions,
+): Promise<ClientDetails> {
+  return db.transaction(async (trx) => {
+    const client = await lockClient(trx, id)
+    requireVersion(client, ifVersion)
+    const settings = checkedSettings(client.kind, merge(client, change))
+    const changed: string[] = (Object.keys(settings) as (keyof ClientSettings)[]).filter(
+      (name) => !isDeepStrictEqual(settings[name], client[name]),
+    )
+    if (change.access && (await replaceAccess(trx, id, change.access))) changed.push('access')
+    if (changed.length === 0) return lockedDetails(trx, id)
+
+    await trx('clients')
+      .where({ id })
+      .update({ ...toColumns(settings), version: client.version + 1, updated_at: trx.fn.now() })
+    await appendEvent(trx, {
+      type: 'client.updated',
+      subject: id,
+      clientId: id,
+      actor,
+      // Who may skip consent is the one setting that must be found in the record by its value.
+      data: { changed, ...(changed.includes('firstParty') ? { firstParty: settings.firstParty } : {}) },
+    })
+    return lockedDetails(trx, id)
+  })
+}
+
+/** @throws RegistryError `conflict` when someone else was faster */
+export function requireVersion(client: Client, ifVersion: number | undefined): void {
+  if (ifVersion === undefined || client.version === ifVersion) return
+  const message = `the client has changed: it is at version ${client.version}, not ${ifVersion}`
+  throw new RegistryError('conflict', message, 'version')
+}
+
+function merge(client: Client, change: ClientChange): ClientSettings {
+  return {
+    name: change.name ?? client.name,
+    tokenEndpointAuthMethod: change.tokenEndpointAuthMethod ?? client.tokenEndpointAuthMethod,
+    grantTypes: change.grantTypes ?? client.grantTypes,
+    redirectUris: change.redirectUris ?? client.redirectUris,
+    postLogoutRedirectUris: change.postLogoutRedirectUris ?? client.postLogoutRedirectUris,
+    allowedOrigins: change.allowedOrigins ?? client.allowedOrigins,
+    openidScopes: change.openidScopes ?? client.openidScopes,
+    firstParty: change.firstParty ?? client.firstParty,
+  }
+}

@@ -1,0 +1,105 @@
+import type { Knex } from 'knex'
+import type { Pool } from 'pg'
+import { normalAudience } from '../../lib/audience.ts'
+import { isId } from '../../lib/ids.ts'
+import { RegistryError } from '../registry-error.ts'
+import type { Resource, ResourceScope, ResourceSigningAlg, TokenClaim, TokenFormat } from './resource.ts'
+
+interface ResourceRow {
+  id: string
+  audience: string
+  name: string
+  token_format: TokenFormat
+  signing_alg: ResourceSigningAlg
+  access_token_ttl: number | null
+  token_claims: TokenClaim[]
+  version: number
+  created_at: Date
+  updated_at: Date
+  scopes: ResourceScope[]
+}
+
+const SELECT = `
+  select r.*, coalesce((
+    select json_agg(json_build_object('name', s.name, 'description', s.description, 'descriptionDe', s.description_de)
+      order by s.name collate "C")
+    from resource_scopes s where s.resource_id = r.id
+  ), '[]') as scopes
+  from resources r`
+
+const BY_AUDIENCE = { name: 'find_resource_by_audience', text: `${SELECT} where r.audience = $1` }
+const BY_IDS = { name: 'find_resources_by_ids', text: `${SELECT} where r.id = any ($1) order by r.audience` }
+
+/** The token path. Any spelling of the audience finds it; what is no audience finds nothing. */
+export async function findResourceByAudience(pool: Pool, audience: string): Promise<Resource | undefined> {
+  const normal = normalAudience(audience)
+  if (normal === undefined) return undefined
+  const { rows } = await pool.query<ResourceRow>({ ...BY_AUDIENCE, values: [normal] })
+  return rows[0] && toResource(rows[0])
+}
+
+/** The token path, for several at once, by audience. What does not exist is left out. */
+export async function findResourcesByIds(pool: Pool, ids: readonly string[]): Promise<Resource[]> {
+  const wanted = ids.filter((id) => isId('res', id))
+  if (wanted.length === 0) return []
+  const { rows } = await pool.query<ResourceRow>({ ...BY_IDS, values: [wanted] })
+  return rows.map(toResource)
+}
+
+/** A resource by its id or any spelling of its audience. */
+export async function findResource(db: Knex, idOrAudience: string): Promise<Resource | undefined> {
+  const byId = isId('res', idOrAudience)
+  const value = byId ? idOrAudience : normalAudience(idOrAudience)
+  if (value === undefined) return undefined
+  const where = byId ? 'r.id = ?' : 'r.audience = ?'
+  const { rows } = await db.raw<{ rows: ResourceRow[] }>(`${SELECT} where ${where}`, [value])
+  return rows[0] && toResource(rows[0])
+}
+
+/**
+ * A page of resources in the order of their ids.
+ * @param page.afterId the last id of the page before
+ * @throws RegistryError `invalid` when that is no id
+ */
+export async function listResources(
+  db: Knex,
+  page: { limit: number; afterId?: string | undefined },
+): Promise<Resource[]> {
+  const { limit, afterId } = page
+  if (afterId !== undefined && !isId('res', afterId)) {
+    throw new RegistryError('invalid', 'the page must begin after the id of a resource', 'after')
+  }
+  const { rows } = await db.raw<{ rows: ResourceRow[] }>(`${SELECT} where r.id > ? order by r.id limit ?`, [
+    afterId ?? '',
+    limit,
+  ])
+  return rows.map(toResource)
+}
+
+/**
+ * Takes the resource's row for this transaction, so that changes come one after the other.
+ * @throws RegistryError `not_found`
+ */
+export async function lockResource(trx: Knex, idOrAudience: string): Promise<Resource> {
+  const found = await findResource(trx, idOrAudience)
+  const held = found && (await trx('resources').where({ id: found.id }).forUpdate().first<{ id: string }>('id'))
+  const resource = held && (await findResource(trx, held.id))
+  if (!resource) throw new RegistryError('not_found', 'no such resource')
+  return resource
+}
+
+function toResource(row: ResourceRow): Resource {
+  return {
+    id: row.id,
+    audience: row.audience,
+    name: row.name,
+    tokenFormat: row.token_format,
+    signingAlg: row.signing_alg,
+    accessTokenTtl: row.access_token_ttl,
+    tokenClaims: row.token_claims,
+    scopes: row.scopes,
+    version: row.version,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}

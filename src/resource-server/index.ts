@@ -1,0 +1,27 @@
+/**
+ * What an API needs to accept Grantry's access tokens: verification against the published keys, correct refusals, and the
+ * API's own metadata. Published as `grantry/resource-server`; it stands on `jose` and the platform alone and knows nothing
+ * of the server that issues the tokens but its URL.
+ *
+ * ```ts
+ * const verifier = createTokenVerifier({ issuer: 'https://login.example.com', audience: 'https://orders.example.com' })
+ * router.get('/orders', protect(verifier, { scope: 'orders:read' }), handler)       // Koa: ctx.state.token
+ * const token = await authenticate(request.headers, verifier, { scope: 'orders:read' }) // anything else
+ * ```
+ */
+export { authenticate, type RequestHeaders } from './authenticate.ts'
+export {
+  protectedResourceMetadata,
+  protectedResourceMetadataPath,
+  protectedResourceMetadataUrl,
+  type ProtectedResource,
+} from './metadata.ts'
+export { protect, type ProtectedContext } from './protect.ts'
+export { TokenError, type TokenErrorCode } from './token-error.ts'
+export {
+  createTokenVerifier,
+  type TokenVerifier,
+  type TokenVerifierOptions,
+  type VerifiedToken,
+  type VerifyOptions,
+} from './verifier.ts'

@@ -1,0 +1,134 @@
+/**
+ * The issuer's public keys, kept at hand.
+ *
+ * ```
+ *   empty ──fetch──▶ fresh ──90 % of max-age──▶ ageing (used, fetched anew behind the scenes)
+ *                      ▲                           │ max-age
+ *                      └──────────fetch───────── stale (waits for one fetch; if that fails, used on for 24 h)
+ * ```
+ *
+ * One fetch at a time, whoever asks. A key that isn't in the set causes one fetch per cool-down, whatever arrives: the
+ * `kid` is the sender's to choose, and must not become a way to make this API hammer its issuer.
+ */
+import { createLocalJWKSet, errors, type CryptoKey, type JSONWebKeySet, type JWSHeaderParameters } from 'jose'
+import { discoverJwksUri } from './discovery.ts'
+import { fetchJson } from './fetch-json.ts'
+
+export interface KeySourceOptions {
+  issuer: string
+  /** Skips discovery when given. */
+  jwksUri?: string | undefined
+  fetch: typeof globalThis.fetch
+  /** Milliseconds since the epoch. */
+  now: () => number
+}
+
+export interface KeySource {
+  /**
+   * The one key that fits the `kid` and `alg` of a header.
+   * @throws KeysUnavailableError when no usable set can be had
+   * @throws a `jose` error when the set holds no such key
+   */
+  keyFor(header: JWSHeaderParameters): Promise<CryptoKey>
+  /** Fetches the keys unless they are at hand. @throws KeysUnavailableError */
+  load(): Promise<void>
+}
+
+export class KeysUnavailableError extends Error {
+  override readonly name = 'KeysUnavailableError'
+}
+
+interface KeySet {
+  keyFor: (header: JWSHeaderParameters) => Promise<CryptoKey>
+  fetchedAt: number
+  ageingAt: number
+  staleAt: number
+}
+
+const SECOND = 1_000
+const MIN_AGE_SECONDS = 60
+const MAX_AGE_SECONDS = 24 * 60 * 60
+const DEFAULT_AGE_SECONDS = 5 * 60
+/** How long a stale set may be used when the issuer no longer answers: a blocked fetch must not keep a revoked key alive for ever. */
+const LAST_RESORT_MS = 24 * 60 * 60 * SECOND
+const UNKNOWN_KEY_COOL_DOWN_MS = 30 * SECOND
+const FAILURE_COOL_DOWN_MS = 2 * SECOND
+
+export function createKeySource({ issuer, jwksUri, fetch, now }: KeySourceOptions): KeySource {
+  let current: KeySet | undefined
+  let pending: Promise<void> | undefined
+  let failure: { at: number; cause: unknown } | undefined
+  let unknownKeyFetchAt = -Infinity
+  let discovered: string | undefined
+
+  async function fetchKeys(): Promise<void> {
+    try {
+      const url = jwksUri ?? (discovered ??= await discoverJwksUri(fetch, issuer))
+      const { body, headers } = await fetchJson(fetch, url)
+      const age = freshSeconds(headers) * SECOND
+      const fetchedAt = now()
+      const keyFor = createLocalJWKSet(body as JSONWebKeySet)
+      current = { keyFor, fetchedAt, ageingAt: fetchedAt + age * 0.9, staleAt: fetchedAt + age }
+      failure = undefined
+    } catch (cause) {
+      discovered = undefined // the keys may have moved
+      failure = { at: now(), cause }
+    }
+  }
+
+  /** One fetch at a time; never rejects. */
+  function refresh(): Promise<void> {
+    return (pending ??= fetchKeys().finally(() => (pending = undefined)))
+  }
+
+  async function keySet(): Promise<KeySet> {
+    const time = now()
+    const mayFetch = !failure || time - failure.at >= FAILURE_COOL_DOWN_MS
+    if (!current || time >= current.staleAt + LAST_RESORT_MS) {
+      if (mayFetch) await refresh()
+    } else if (time >= current.ageingAt && mayFetch) {
+      const fetched = refresh()
+      // While the issuer is known to fail, nobody waits for the next attempt.
+      if (time >= current.staleAt && !failure) await fetched
+    }
+    if (!current || now() >= current.staleAt + LAST_RESORT_MS) {
+      throw new KeysUnavailableError(`The keys of ${issuer} cannot be fetched`, { cause: failure?.cause })
+    }
+    return current
+  }
+
+  /** Whether a look for a key that isn't in `set` is due; takes the turn. */
+  function takeUnknownKeyTurn(set: KeySet, askedAt: number): boolean {
+    const isJustFetched = set.fetchedAt >= askedAt
+    if (isJustFetched || now() - unknownKeyFetchAt < UNKNOWN_KEY_COOL_DOWN_MS) return false
+    unknownKeyFetchAt = now()
+    return true
+  }
+
+  return {
+    async keyFor(header) {
+      const askedAt = now()
+      const set = await keySet()
+      try {
+        return await set.keyFor(header)
+      } catch (error) {
+        if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
+        if (takeUnknownKeyTurn(set, askedAt)) await refresh()
+        else await pending
+        if (!current || current === set) throw error
+        return current.keyFor(header)
+      }
+    },
+    load: async () => void (await keySet()),
+  }
+}
+
+/** Seconds for which a response may be used, by `Cache-Control` and `Age` (RFC 9111 §4.2), within bounds. */
+function freshSeconds(headers: Headers): number {
+  const cacheControl = headers.get('cache-control') ?? ''
+  if (/\bno-(?:store|cache)\b/i.test(cacheControl)) return MIN_AGE_SECONDS
+  const maxAge = /\bmax-age="?(\d{1,10})/i.exec(cacheControl)?.[1]
+  const age = /^\d{1,10}$/.exec(headers.get('age') ?? '')?.[0] ?? '0'
+  const seconds = maxAge === undefined ? DEFAULT_AGE_SECONDS : Number(maxAge) - Number(age)
+  return Math.min(Math.max(seconds, MIN_AGE_SECONDS), MAX_AGE_SECONDS)
+}

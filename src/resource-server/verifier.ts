@@ -1,0 +1,195 @@
+/** Checks access tokens as RFC 9068 §4 and RFC 8725 ask, against the keys that the issuer publishes. */
+import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose'
+import { isTrustworthyUrl } from './discovery.ts'
+import { createKeySource, KeysUnavailableError, type KeySource } from './jwks.ts'
+import { protectedResourceMetadataUrl } from './metadata.ts'
+import { createRefusals, type Refusals } from './token-error.ts'
+
+export interface TokenVerifierOptions {
+  /** The issuer's identifier, exactly as it stands in `iss`. HTTPS, or HTTP on the machine itself. */
+  issuer: string
+  /** This API's identifier: the one value of `aud` that it accepts. */
+  audience: string
+  /** JWS algorithms to accept; asymmetric ones only. */
+  algorithms?: readonly string[]
+  /** Where the keys are, for an API that can't reach the issuer by its public name; else found by RFC 8414. */
+  jwksUri?: string
+  /** This API's RFC 9728 metadata; derived from `audience` when that is a URL. */
+  resourceMetadata?: string
+  clockToleranceSeconds?: number
+  fetch?: typeof globalThis.fetch
+  /** Milliseconds since the epoch. */
+  now?: () => number
+}
+
+export interface VerifyOptions {
+  /** What the token must cover, all of it: a list, or one text separated by spaces. */
+  scope?: string | readonly string[]
+}
+
+/** What a good token says. A person is `issuer` and `subject` together, never an e-mail address. */
+export interface VerifiedToken {
+  readonly issuer: string
+  readonly subject: string
+  readonly clientId: string
+  readonly scopes: readonly string[]
+  readonly roles: readonly string[]
+  readonly tokenId: string
+  readonly issuedAt: Date
+  readonly expiresAt: Date
+  /** Every claim, as signed. */
+  readonly claims: Readonly<JWTPayload>
+}
+
+export interface TokenVerifier {
+  readonly audience: string
+  /** How this API refuses, for credentials that never get as far as `verify`. */
+  readonly refusals: Refusals
+  /**
+   * @throws TokenError 401 for a token that doesn't count, 403 for one that covers too little, 503 while the issuer's
+   *   keys can't be had
+   */
+  verify(token: string, options?: VerifyOptions): Promise<VerifiedToken>
+  /** Fetches the issuer's keys ahead of the first token. @throws TokenError 503 */
+  prepare(): Promise<void>
+}
+
+const ALGORITHMS = ['RS256', 'ES256', 'Ed25519', 'EdDSA'] as const
+const MAX_TOKEN_LENGTH = 8 * 1024
+const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+const PRINTABLE = /^[\x20-\x7e]+$/
+
+/** @throws TypeError when an option is unusable: at start, not at the first request */
+export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
+  const { issuer, audience, jwksUri, algorithms = ALGORITHMS, clockToleranceSeconds = 5, now = Date.now } = options
+  assertUsable(options)
+  const metadataUrl = options.resourceMetadata ?? derivedMetadataUrl(audience)
+  const refusals = createRefusals({ realm: audience, metadataUrl })
+  const keys = createKeySource({ issuer, jwksUri, fetch: options.fetch ?? globalThis.fetch, now })
+
+  async function readClaims(token: string): Promise<JWTPayload> {
+    const { payload } = await jwtVerify(token, (header) => keys.keyFor(header), {
+      algorithms: [...algorithms],
+      issuer,
+      audience,
+      typ: 'at+jwt', // RFC 9068 §4: an ID token or any other JWT of the same issuer must not pass for an access token
+      requiredClaims: ['exp', 'iat', 'sub', 'client_id', 'jti'],
+      clockTolerance: clockToleranceSeconds,
+      currentDate: new Date(now()),
+    })
+    assertPlausible(payload, now() / 1000 + clockToleranceSeconds)
+    return payload
+  }
+
+  return {
+    audience,
+    refusals,
+    async verify(token, { scope = [] } = {}) {
+      const needed = scopeList(scope)
+      const claims = await readToken(token, needed.join(' '), { readClaims, refusals })
+      const verified = present(claims)
+      if (!needed.every((name) => verified.scopes.includes(name))) throw refusals.insufficient(needed.join(' '))
+      return verified
+    },
+    prepare: () => prepare(keys, refusals),
+  }
+}
+
+interface Reading {
+  readClaims: (token: string) => Promise<JWTPayload>
+  refusals: Refusals
+}
+
+async function readToken(token: string, scope: string, { readClaims, refusals }: Reading): Promise<JWTPayload> {
+  if (token.length > MAX_TOKEN_LENGTH) throw refusals.invalid('The access token is too large', scope)
+  try {
+    assertPlainHeader(token)
+    return await readClaims(token)
+  } catch (error) {
+    if (error instanceof KeysUnavailableError) throw refusals.unavailable(error)
+    throw refusals.invalid(describe(error), scope, error)
+  }
+}
+
+class Implausible extends Error {}
+
+/** Extensions change what a signature means; none is understood, so none passes (RFC 7515 §4.1.11). */
+function assertPlainHeader(token: string): void {
+  if ('crit' in decodeProtectedHeader(token)) throw new Implausible('critical header')
+}
+
+function assertPlausible(claims: JWTPayload, latest: number): void {
+  const { sub, client_id: clientId, jti, iat = Infinity, exp = 0, scope, cnf } = claims
+  const texts = [sub, clientId, jti]
+  if (!texts.every((text) => typeof text === 'string' && text !== '')) throw new Implausible('empty claim')
+  if (scope !== undefined && typeof scope !== 'string') throw new Implausible('scope')
+  if (iat > latest || exp <= iat) throw new Implausible('times')
+  // RFC 9449 §7.2 and RFC 8705 §3: a token bound to a key is worth nothing without the proof, which a bearer can't give.
+  if (cnf !== undefined) throw new Implausible('bound token')
+}
+
+/** A constant text for the caller; the error itself stays with the refusal as its cause. */
+function describe(error: unknown): string {
+  if (error instanceof errors.JWTExpired) return 'The access token expired'
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return CLAIM_REFUSALS.get(error.claim) ?? 'The access token lacks a claim or holds a wrong one'
+  }
+  if (error instanceof Implausible) return 'The access token is not acceptable here'
+  return 'The access token is malformed or was not signed by the issuer'
+}
+
+const CLAIM_REFUSALS = new Map([
+  ['iss', 'The access token comes from another issuer'],
+  ['aud', 'The access token is meant for another API'],
+  ['typ', 'The token is not an access token'],
+  ['nbf', 'The access token is not valid yet'],
+])
+
+function present(claims: JWTPayload): VerifiedToken {
+  const { iss = '', sub = '', client_id: clientId, jti = '', iat = 0, exp = 0, scope, roles } = claims
+  return Object.freeze({
+    issuer: iss,
+    subject: sub,
+    clientId: String(clientId),
+    scopes: typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [],
+    roles: Array.isArray(roles) ? roles.filter((role) => typeof role === 'string') : [],
+    tokenId: jti,
+    issuedAt: new Date(iat * 1000),
+    expiresAt: new Date(exp * 1000),
+    claims,
+  })
+}
+
+async function prepare(keys: KeySource, refusals: Refusals): Promise<void> {
+  try {
+    await keys.load()
+  } catch (error) {
+    throw refusals.unavailable(error)
+  }
+}
+
+/** @throws TypeError for a scope that can't exist (RFC 6749 §3.3): a mistake in the API's own code */
+function scopeList(scope: string | readonly string[]): readonly string[] {
+  const names = typeof scope === 'string' ? scope.split(' ').filter(Boolean) : scope
+  const wrong = names.find((name) => !SCOPE_TOKEN.test(name))
+  if (wrong !== undefined) throw new TypeError(`Not a scope: ${JSON.stringify(wrong)}`)
+  return names
+}
+
+function assertUsable({ issuer, audience, jwksUri, algorithms = [], resourceMetadata }: TokenVerifierOptions): void {
+  if (!isTrustworthyUrl(issuer) || /[?#]/.test(issuer)) {
+    throw new TypeError('issuer must be an https URL without query or fragment (http only on the machine itself)')
+  }
+  if (!PRINTABLE.test(audience)) throw new TypeError('audience must be printable ASCII')
+  if (jwksUri !== undefined && !URL.canParse(jwksUri)) throw new TypeError('jwksUri must be a URL')
+  if (resourceMetadata !== undefined && !URL.canParse(resourceMetadata)) {
+    throw new TypeError('resourceMetadata must be a URL')
+  }
+  // RFC 8725 §3.1: with a MAC among them, the public key itself would sign tokens.
+  const wrong = algorithms.find((alg) => !/^(?:[RPE]S(?:256|384|512)|EdDSA|Ed25519)$/.test(alg))
+  if (wrong !== undefined) throw new TypeError(`Not an asymmetric signature algorithm: ${wrong}`)
+}
+
+function derivedMetadataUrl(audience: string): string | undefined {
+  return /^https?:/.test(audience) && URL.canParse(audience) ? protectedResourceMetadataUrl(audience) : undefined
+}

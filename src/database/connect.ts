@@ -1,0 +1,160 @@
+/**
+ * `database` owns the way to PostgreSQL: connecting (to DATABASE_URL or to the embedded server), migrating, transactions, LISTEN.
+ * It knows no table but its own `schema_migrations`, and nothing of users, clients, tokens or HTTP.
+ *
+ * Connections are lost in ordinary life (restart, failover, idle cut). Whoever queries at that moment gets the error; the next
+ * query has a new connection. Nothing here needs a restart of the process.
+ */
+import knex, { type Knex } from 'knex'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
+import type { Logger } from '../telemetry/logger.ts'
+import { startEmbedded } from './embedded.ts'
+import { DatabaseError } from './error.ts'
+import { createListener } from './listener.ts'
+
+export interface Database {
+  /** Everything that is not hot. Runs on the connections of `pool`. */
+  knex: Knex
+  /** Hot, named statements: `pool.query({ name, text, values })`. */
+  pool: pg.Pool
+  /**
+   * Calls back for every NOTIFY on the channel. After a lost connection it calls back once with payload `''`, because hints may
+   * have been missed: listeners read the table again. Resolves, with the way to end it, once it listens.
+   */
+  listen(channel: string, onNotify: (payload: string) => void): Promise<() => Promise<void>>
+  /** A hint to all listeners, outside a transaction. Inside one: `select pg_notify(channel, payload)`. Payload below 8000 bytes. */
+  notify(channel: string, payload?: string): Promise<void>
+  /** Ends every connection, and the embedded server if this was its last user. */
+  close(): Promise<void>
+}
+
+export interface DatabaseOptions {
+  /** DATABASE_URL. Left out: the embedded PostgreSQL in `<dataDirectory>/postgres`. */
+  url?: string | undefined
+  dataDirectory: string
+  /** Most connections of this process; LISTEN has one more of its own. */
+  poolMax: number
+  log: Logger
+  /** How long an unreachable server is tried at start, in milliseconds. */
+  patienceMs?: number
+}
+
+const OLDEST_SUPPORTED = 150_000
+const CONNECT_TIMEOUT_MS = 5_000
+const STATEMENT_TIMEOUT_MS = 15_000
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
+const PATIENCE_MS = 6_000
+
+/** Connects. Throws `DatabaseError` with one clear line (never with the password) when the database can't be used. */
+export async function connectDatabase(options: DatabaseOptions): Promise<Database> {
+  const { url, dataDirectory, poolMax, log, patienceMs = PATIENCE_MS } = options
+  const embedded = url ? undefined : await startEmbedded({ directory: join(dataDirectory, 'postgres'), log })
+  const settings = clientSettings(url ?? embedded!.url)
+  const pool = createPool(settings, poolMax, log)
+  try {
+    await assertUsable(pool, describe(settings), Date.now() + patienceMs)
+  } catch (error) {
+    await pool.end()
+    await embedded?.release()
+    throw error
+  }
+  const listener = createListener(settings, log)
+  const handle = knex({ client: 'pg', connectionPool: pool })
+  let closed: Promise<void> | undefined
+  return {
+    knex: handle,
+    pool,
+    listen: listener.listen,
+    notify: async (channel, payload = '') => void (await pool.query('select pg_notify($1, $2)', [channel, payload])),
+    close: () =>
+      (closed ??= (async () => {
+        await listener.close()
+        await handle.destroy()
+        await pool.end()
+        await embedded?.release()
+      })()),
+  }
+}
+
+function clientSettings(url: string): pg.ClientConfig {
+  let parsed: pg.Client
+  try {
+    // Lets pg itself read the URL, so that what is described in messages is what is used.
+    parsed = new pg.Client({ connectionString: url })
+  } catch {
+    throw new DatabaseError(
+      'DATABASE_URL is not a connection string: expected postgresql://user:password@host:5432/database',
+    )
+  }
+  return {
+    connectionString: url,
+    host: parsed.host,
+    ...(parsed.database && { database: parsed.database }),
+    application_name: 'grantry',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    types,
+  }
+}
+
+/** bigint as number (our counters and cursors stay below 2^53); everything else, timestamptz as Date included, as pg has it. */
+const INT8 = 20
+const INT8_ARRAY = 1016
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (format !== 'binary' && oid === INT8) return Number
+    if (format !== 'binary' && oid === INT8_ARRAY)
+      return (text: string) => JSON.parse(`[${text.slice(1, -1)}]`) as (number | null)[]
+    return pg.types.getTypeParser(oid, format as 'text')
+  },
+}
+
+function createPool(settings: pg.ClientConfig, max: number, log: Logger): pg.Pool {
+  const pool = new pg.Pool({ ...settings, max, idleTimeoutMillis: 30_000 })
+  pool.on('error', (error) => log.warn({ reason: error.message }, 'idle database connection lost'))
+  // A connection that is checked out has nobody else listening: its loss between two statements would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return pool
+}
+
+async function assertUsable(pool: pg.Pool, where: string, deadline: number): Promise<void> {
+  const version = await readVersion(pool, where, deadline)
+  if (version >= OLDEST_SUPPORTED) return
+  throw new DatabaseError(
+    `the database at ${where} is PostgreSQL ${Math.floor(version / 10_000)}: Grantry needs 15 or newer`,
+  )
+}
+
+async function readVersion(pool: pg.Pool, where: string, deadline: number): Promise<number> {
+  for (let pause = 100; ; pause *= 2) {
+    try {
+      const { rows } = await pool.query<{ version: number }>(
+        `select current_setting('server_version_num')::int as version`,
+      )
+      return rows[0]!.version
+    } catch (error) {
+      if (!isPassing(error) || Date.now() + pause > deadline) throw unreachable(where, error)
+      await delay(pause)
+    }
+  }
+}
+
+function unreachable(where: string, error: unknown): DatabaseError {
+  const { code, message } = error as NodeJS.ErrnoException
+  return new DatabaseError(`cannot use the database at ${where}: ${message || code} (check DATABASE_URL)`)
+}
+
+/** Faults that time may mend: no answer, starting up, too many clients. Wrong passwords and missing databases are not among them. */
+function isPassing(error: unknown): boolean {
+  const { code = '' } = error as NodeJS.ErrnoException
+  return !/^(28|3D|42|22)/.test(code)
+}
+
+function describe({ host, database }: pg.ClientConfig): string {
+  return `${host}, database ${typeof database === 'string' ? database : '(default)'}`
+}

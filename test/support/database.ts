@@ -1,0 +1,54 @@
+/** Databases for tests: each is a copy of the migrated template that `test/run.ts` made, and is dropped when its test ends. */
+import { randomBytes } from 'node:crypto'
+import type { ExecutionContext } from 'ava'
+import pg from 'pg'
+import { connectDatabase, type Database } from '../../src/database/connect.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+
+/** What can register a teardown: `t` of a test, or of a `before` hook through `t.teardown`. */
+export type Teardown = Pick<ExecutionContext, 'teardown'>
+
+export type TestDatabase = Database & { url: string }
+
+/** A migrated database of its own, connected. */
+export async function testDatabase(t: Teardown, { poolMax = 5 } = {}): Promise<TestDatabase> {
+  const url = await testDatabaseUrl(t)
+  const database = await connectDatabase({ url, dataDirectory: '', poolMax, log: createLogger({ level: 'silent' }) })
+  t.teardown(() => database.close())
+  return { ...database, url }
+}
+
+/** A migrated database of its own, for processes that connect by themselves. */
+export async function testDatabaseUrl(t: Teardown): Promise<string> {
+  return cloneDatabase(t, requiredEnvironment('TEST_DATABASE_TEMPLATE'))
+}
+
+/** A database of its own without any table. */
+export async function emptyDatabaseUrl(t: Teardown): Promise<string> {
+  return cloneDatabase(t, 'template0')
+}
+
+async function cloneDatabase(t: Teardown, template: string): Promise<string> {
+  const name = `test_${randomBytes(8).toString('hex')}`
+  await administer(`create database ${name} template ${template} strategy file_copy`)
+  t.teardown(() => administer(`drop database if exists ${name} with (force)`))
+  const url = requiredEnvironment('TEST_DATABASE_URL')
+  return url.replace(/^(\w+:\/\/[^/]*\/)[^?]*/, `$1${name}`)
+}
+
+/** Runs one statement as the administrator of the test server. */
+export async function administer(statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: requiredEnvironment('TEST_DATABASE_URL') })
+  await client.connect()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
+
+function requiredEnvironment(name: string): string {
+  const value = process.env[name]
+  if (!value) throw new Error(`${name} is not set: run the tests by "npm test [files]"`)
+  return value
+}

@@ -11,7 +11,9 @@ export async function up(knex: Knex): Promise<void> {
       private_sealed text not null,
       published_at timestamptz not null default now(),
       activated_at timestamptz,
-      retired_at timestamptz
+      retired_at timestamptz,
+      check ((state = 'next') = (activated_at is null)),
+      check ((state = 'previous') = (retired_at is not null))
     );
     -- Two instances that turn keys over at once can't end with two signers or two successors.
     create unique index one_current_key on signing_keys (alg) where state = 'current';

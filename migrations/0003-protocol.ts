@@ -3,15 +3,19 @@ import type { Knex } from 'knex'
 /**
  * What the protocol leaves behind: sessions, grants, and the artifacts issued under them. Every bearer value is a SHA-256
  * digest. Whatever belongs to a grant refers to it: deleting the grant is revoking the family, in one statement, and the
- * foreign key's own lock makes an insert that races the revocation fail.
+ * foreign key's own lock makes an insert that races the revocation fail. Payloads are json, not jsonb: a nonce may hold a
+ * NUL, which jsonb refuses, and nothing searches inside them.
  */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
     create table sessions (
       uid text primary key,
       id_digest bytea unique check (length(id_digest) = 32),
+      -- The id before the last change, honoured for moments: two tabs that sign in at once must not log each other out.
+      previous_id_digest bytea check (length(previous_id_digest) = 32),
+      previous_until timestamptz,
       user_id text references users (id) on delete cascade,
-      payload jsonb not null,
+      payload json not null,
       authorizations jsonb not null default '{}',
       user_agent text,
       address text,
@@ -22,6 +26,7 @@ export async function up(knex: Knex): Promise<void> {
       -- An ended session stays until it would have expired, so that a request in flight can't write it back to life.
       ended_at timestamptz
     );
+    create index sessions_by_previous_id on sessions (previous_id_digest) where previous_id_digest is not null;
     create index sessions_by_user on sessions (user_id);
     create index sessions_by_expiry on sessions (expires_at);
 
@@ -30,7 +35,7 @@ export async function up(knex: Knex): Promise<void> {
       user_id text not null references users (id) on delete cascade,
       client_id text not null references clients (id) on delete cascade,
       session_uid text,
-      payload jsonb not null,
+      payload json not null,
       created_at timestamptz not null default now(),
       expires_at timestamptz not null
     );
@@ -42,7 +47,7 @@ export async function up(knex: Knex): Promise<void> {
     create table refresh_tokens (
       id_digest bytea primary key check (length(id_digest) = 32),
       grant_id text not null references grants (id) on delete cascade,
-      payload jsonb not null,
+      payload json not null,
       issued_at timestamptz not null default now(),
       expires_at timestamptz not null,
       -- Set at the first use and never moved: the window in which a duplicate gets the same successor does not slide.
@@ -62,7 +67,7 @@ export async function up(knex: Knex): Promise<void> {
       model text not null,
       grant_id text references grants (id) on delete cascade,
       client_id text references clients (id) on delete cascade,
-      payload jsonb not null,
+      payload json not null,
       expires_at timestamptz not null,
       consumed_at timestamptz
     );

@@ -1,0 +1,44 @@
+/**
+ * Where the library's models live. The library reads, checks and then writes, and ignores what its adapter answers, so every
+ * rule that must hold under concurrency is one conditional statement here, which throws the protocol's own error when it
+ * finds nothing left to claim.
+ */
+import type { Adapter } from 'oidc-provider'
+import { createArtifacts } from './artifacts.ts'
+import { createClientLookup } from './client-lookup.ts'
+import { createFamilies, type Families } from './families.ts'
+import { createGrants } from './grants.ts'
+import { createInteractions } from './interactions.ts'
+import { refuse, type AdapterDependencies } from './model.ts'
+import { createRefreshTokens } from './refresh-tokens.ts'
+import { createSessions, type Sessions } from './sessions.ts'
+
+export interface Storage {
+  adapter(model: string): Adapter
+  sessions: Sessions
+  families: Families
+}
+
+const PLAIN_MODELS = new Set(['AuthorizationCode', 'AccessToken', 'ClientCredentials'])
+
+export function createStorage(deps: AdapterDependencies): Storage {
+  const families = createFamilies(deps)
+  const sessions = createSessions(deps)
+  const named = new Map<string, Adapter>([
+    ['Client', createClientLookup(deps)],
+    ['Session', sessions],
+    ['Grant', createGrants(deps, families)],
+    ['RefreshToken', createRefreshTokens(deps, families)],
+    ['Interaction', createInteractions(deps)],
+  ])
+
+  function adapter(model: string): Adapter {
+    const known = named.get(model)
+    if (known) return known
+    const made = PLAIN_MODELS.has(model) ? createArtifacts(model, deps, families) : refuse(model)
+    named.set(model, made)
+    return made
+  }
+
+  return { adapter, sessions, families }
+}

@@ -1,0 +1,55 @@
+import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider'
+import { withoutId, type AdapterDependencies } from './model.ts'
+import type { Families } from './families.ts'
+import { digest, isForeignKeyViolation, run, statement } from './statement.ts'
+
+const INSERT = statement(`
+  insert into artifacts (id_digest, model, grant_id, client_id, payload, expires_at)
+  values ($1, $2, $3, $4, $5, to_timestamp($6))`)
+
+const FIND = statement(`
+  select payload, extract(epoch from consumed_at)::integer as consumed from artifacts where id_digest = $1 and model = $2`)
+
+// RFC 6749 §4.1.2: a code MUST NOT be used more than once. The library ignores what consume() returns, so two parallel
+// redemptions can be told apart only here, by the row count.
+const CONSUME = statement(`
+  update artifacts set consumed_at = now() where id_digest = $1 and model = $2 and consumed_at is null returning model`)
+
+const DESTROY = statement('delete from artifacts where id_digest = $1 and model = $2')
+
+/** Authorization codes and opaque access tokens. */
+export function createArtifacts(model: string, { pool }: AdapterDependencies, families: Families): Adapter {
+  return {
+    async upsert(id, payload) {
+      const { grantId = null, clientId = null, exp } = payload
+      try {
+        await run(pool, INSERT, [digest(id), model, grantId, clientId, withoutId(payload), exp])
+      } catch (error) {
+        throw isForeignKeyViolation(error) ? revokedMeanwhile() : error
+      }
+    },
+    async find(id) {
+      const [row] = await run<{ payload: AdapterPayload; consumed: number | null }>(pool, FIND, [digest(id), model])
+      if (!row) return undefined
+      return { ...row.payload, jti: id, ...(row.consumed ? { consumed: row.consumed } : {}) }
+    },
+    async consume(id) {
+      const claimed = await run(pool, CONSUME, [digest(id), model])
+      if (claimed.length === 0) throw new errors.InvalidGrant('already used')
+    },
+    async destroy(id) {
+      await run(pool, DESTROY, [digest(id), model])
+    },
+    revokeByGrantId: (grantId) => families.revoke(grantId),
+    findByUid: () => Promise.resolve(undefined),
+    findByUserCode: () => Promise.resolve(undefined),
+  }
+}
+
+/** The error for a token whose family ended while it was being written, in the language of the endpoint. */
+export function revokedMeanwhile(): Error {
+  const detail = 'the grant was revoked meanwhile'
+  return Provider.ctx?.oidc.route === 'token'
+    ? new errors.InvalidGrant(detail)
+    : new errors.AccessDenied(undefined, detail)
+}

@@ -1,0 +1,61 @@
+import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
+import { refuse, type AdapterDependencies } from './model.ts'
+import { revokedMeanwhile } from './artifacts.ts'
+import type { Families } from './families.ts'
+import { run, statement } from './statement.ts'
+
+// The shared locks order this insert before or after whatever disables the user or client, ends the session or changes the
+// password: no family is born from what has just ended, and re-enabling finds nothing to revive. Users, clients, sessions,
+// grants: everybody locks in this order. A session from before a password change counts only if that change kept it.
+const INSERT = statement(`
+  with living as (
+    select u.id as user_id, c.id as client_id, u.password_changed_at
+    from users u, clients c
+    where u.id = $2 and u.disabled_at is null and c.id = $3 and c.disabled_at is null
+    for share
+  ), session as (
+    select s.user_id, s.ended_at from sessions s, living where s.uid = $4 for share of s
+  )
+  insert into grants (id, user_id, client_id, session_uid, payload, expires_at)
+  select $1, living.user_id, living.client_id, $4, $5, to_timestamp($6)
+  from living left join session on true
+  where session.ended_at is null and (
+    living.password_changed_at is null
+    or date_trunc('second', living.password_changed_at) <= to_timestamp($7)
+    or session.user_id = living.user_id)
+  returning id`)
+
+const UPDATE = statement('update grants set payload = $2 where id = $1 returning id')
+const FIND = statement('select payload from grants where id = $1')
+
+/** Grants read in this request. Saving one of them again may widen it, but must never bring a revoked one back. */
+const loaded = new WeakMap<KoaContextWithOIDC, Set<string>>()
+
+export function createGrants({ pool }: AdapterDependencies, families: Families): Adapter {
+  async function insert(id: string, payload: AdapterPayload): Promise<unknown[]> {
+    const session = Provider.ctx?.oidc.session
+    const { accountId, clientId, exp } = payload
+    const signedInAt = session?.loginTs ?? 0
+    return run(pool, INSERT, [id, accountId, clientId, session?.uid ?? null, JSON.stringify(payload), exp, signedInAt])
+  }
+
+  return {
+    ...refuse('Grant'),
+    async upsert(id, payload) {
+      const known = Provider.ctx && loaded.get(Provider.ctx)?.has(id)
+      const rows = known ? await run(pool, UPDATE, [id, JSON.stringify(payload)]) : await insert(id, payload)
+      if (rows.length === 0) throw revokedMeanwhile()
+    },
+    async find(id) {
+      const [row] = await run<{ payload: AdapterPayload }>(pool, FIND, [id])
+      if (row && Provider.ctx) remember(Provider.ctx, id)
+      return row?.payload
+    },
+    destroy: (id) => families.revoke(id),
+  }
+}
+
+function remember(ctx: KoaContextWithOIDC, id: string): void {
+  const ids = loaded.get(ctx) ?? new Set()
+  loaded.set(ctx, ids.add(id))
+}

@@ -1,0 +1,121 @@
+/**
+ * Browser sessions, keyed by `uid`; the cookie's value is kept as a digest and changes at every sign-in and consent, which
+ * defeats session fixation (ASVS 5.0 §7.2.4). An ended session keeps its row until it would have expired: a request in
+ * flight that still holds it in memory can't write it back to life.
+ */
+import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
+import { refuse, type AdapterDependencies } from './model.ts'
+import { digest, run, statement } from './statement.ts'
+
+export interface Sessions extends Adapter {
+  /** Ends a session for good, with its event. */
+  end(uid: string): Promise<void>
+}
+
+// $3 is the id before the change, or null. The previous id stays good for a minute, and only when the same person was
+// signed in under it: an id from before the sign-in, which somebody may have planted, never opens the session.
+const SAVE = statement(`
+  with living as (
+    select id, password_changed_at from users where id = $4 and disabled_at is null for share
+  ), known as (
+    select s.user_id from sessions s, living where s.uid = $1 and s.ended_at is null for share of s
+  ), person as (
+    select 1 from living left join known on true
+    where living.password_changed_at is null
+      or date_trunc('second', living.password_changed_at) <= to_timestamp($7)
+      or known.user_id = living.id
+  )
+  insert into sessions as s
+    (uid, id_digest, user_id, payload, authorizations, signed_in_at, expires_at, user_agent, address)
+  select $1, $2, $4::text, $5, $6::jsonb, to_timestamp($7), to_timestamp($8), $9, $10
+  where $4::text is null or exists (select 1 from person)
+  on conflict (uid) do update set
+    id_digest = case when $3::bytea is null then s.id_digest else excluded.id_digest end,
+    previous_id_digest = case
+      when $3::bytea is null then s.previous_id_digest
+      when s.user_id = excluded.user_id then s.id_digest
+    end,
+    previous_until = case when $3::bytea is null then s.previous_until else now() + interval '1 minute' end,
+    user_id = excluded.user_id,
+    payload = excluded.payload,
+    authorizations = case
+      when s.user_id = excluded.user_id then s.authorizations || excluded.authorizations
+      else excluded.authorizations
+    end,
+    signed_in_at = excluded.signed_in_at,
+    expires_at = excluded.expires_at,
+    user_agent = excluded.user_agent,
+    address = excluded.address,
+    last_seen_at = now()
+  where s.ended_at is null
+    and (s.id_digest = coalesce($3, $2)
+      or (s.previous_id_digest = coalesce($3, $2) and s.previous_until > now()))`)
+
+const FIND = statement(`
+  select uid, payload, authorizations from sessions
+  where (id_digest = $1 or (previous_id_digest = $1 and previous_until > now())) and ended_at is null and expires_at > now()`)
+
+const FIND_BY_UID = statement(`
+  select uid, payload, authorizations from sessions where uid = $1 and ended_at is null and expires_at > now()`)
+
+const END = statement(`
+  with ended as (
+    update sessions
+    set ended_at = now(), id_digest = null, previous_id_digest = null, payload = '{}', authorizations = '{}'
+    where uid = $1 and ended_at is null
+    returning uid, user_id
+  )
+  insert into events (type, actor, subject, user_id)
+  select 'session.ended', user_id, uid, user_id from ended where user_id is not null`)
+
+/** The id that the session had before this request gave it a new one. */
+const replaced = new WeakMap<KoaContextWithOIDC, string>()
+
+interface SessionRow {
+  uid: string
+  payload: AdapterPayload
+  authorizations: Record<string, unknown>
+}
+
+export function createSessions({ pool }: AdapterDependencies): Sessions {
+  return {
+    ...refuse('Session'),
+    async upsert(id, { jti: _jti, authorizations = {}, ...payload }) {
+      const { ctx } = Provider
+      const old = ctx && replaced.get(ctx)
+      await run(pool, SAVE, [
+        payload.uid,
+        digest(id),
+        old && old !== id ? digest(old) : null,
+        payload.accountId ?? null,
+        JSON.stringify(payload),
+        JSON.stringify(authorizations),
+        payload.loginTs ?? null,
+        payload.exp,
+        ctx?.get('user-agent').slice(0, 500) || null,
+        ctx?.ip ?? null,
+      ])
+    },
+    async find(id) {
+      const [row] = await run<SessionRow>(pool, FIND, [digest(id)])
+      return row && toPayload(row, id)
+    },
+    async findByUid(uid) {
+      const [row] = await run<SessionRow>(pool, FIND_BY_UID, [uid])
+      return row && toPayload(row)
+    },
+    /** The library calls this when it changes the id, and saves right after; the change itself is one statement there. */
+    destroy(id) {
+      if (Provider.ctx) replaced.set(Provider.ctx, id)
+      return Promise.resolve()
+    },
+    async end(uid) {
+      await run(pool, END, [uid])
+    },
+  }
+}
+
+function toPayload({ uid, payload, authorizations }: SessionRow, id?: string): AdapterPayload {
+  const known = Object.keys(authorizations).length > 0 ? { authorizations } : {}
+  return { ...payload, ...known, uid, ...(id ? { jti: id } : {}) } as AdapterPayload
+}

@@ -1,0 +1,48 @@
+import type { Configuration, FindAccount, KoaContextWithOIDC } from 'oidc-provider'
+import type pg from 'pg'
+import { findActiveUser } from '../../registry/users/queries.ts'
+import type { User } from '../../registry/users/user.ts'
+
+/** OpenID Connect Core §5.4: which scope reveals which claims. */
+export const claims: NonNullable<Configuration['claims']> = {
+  openid: ['sub'],
+  profile: ['name', 'preferred_username', 'updated_at'],
+  email: ['email', 'email_verified'],
+}
+
+/** How a person signed in, as `acr` and `amr` (RFC 8176) state it. */
+export const PASSWORD_SIGN_IN = { acr: 'urn:grantry:acr:password', amr: ['pwd'] }
+
+/** People from the registry. A disabled or deleted one is not found, so every token that asks for them ends. */
+export function createFindAccount({ pool }: { pool: pg.Pool }): FindAccount {
+  return async (_ctx, sub) => {
+    const user = await findActiveUser(pool, sub)
+    return user && { accountId: user.id, user, claims: () => Promise.resolve(toClaims(user)) }
+  }
+}
+
+function toClaims(user: User) {
+  return {
+    sub: user.id,
+    preferred_username: user.username,
+    updated_at: Math.floor(user.updatedAt.getTime() / 1000),
+    ...(user.name === null ? {} : { name: user.name }),
+    ...(user.email === null ? {} : { email: user.email, email_verified: user.emailVerified }),
+  }
+}
+
+/** RFC 9068 §2.2.1 and §2.2.3: what an access token says of the sign-in and the person, as far as its resource asks. */
+export const extraTokenClaims: NonNullable<Configuration['extraTokenClaims']> = (ctx, token) => {
+  const wanted = (token.resourceServer as { tokenClaims?: string[] } | undefined)?.tokenClaims
+  if (!wanted || token.kind !== 'AccessToken') return undefined
+  const { AuthorizationCode, RefreshToken } = ctx.oidc.entities
+  const source = AuthorizationCode ?? RefreshToken
+  const known: Record<string, unknown> = { auth_time: source?.authTime, acr: source?.acr, roles: rolesOf(ctx) }
+  return Object.fromEntries(
+    Object.entries(known).filter(([name, value]) => wanted.includes(name) && value !== undefined),
+  )
+}
+
+function rolesOf(ctx: KoaContextWithOIDC): string[] | undefined {
+  return (ctx.oidc.account as { user?: User } | undefined)?.user?.roles
+}

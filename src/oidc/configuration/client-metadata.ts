@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto'
+import type { AdapterPayload, Client as ProtocolClient } from 'oidc-provider'
+import type { ActiveClient, ClientKind, ResourceAccess } from '../../registry/clients/client.ts'
+
+/** What the registry says of a client beyond the protocol's own metadata. */
+export interface Policy {
+  kind: ClientKind
+  firstParty: boolean
+  builtIn: boolean
+  openidScopes: string[]
+  access: ResourceAccess[]
+  allowedOrigins: string[]
+  /** SHA-256 of each live secret, base64url. */
+  secretDigests: string[]
+}
+
+/** The name under which the policy rides along in the client's metadata. */
+export const POLICY = 'grantry'
+
+/** The one page of our own that signs in like an app. */
+export const ACCOUNT_CALLBACK = '/account/callback'
+
+// The library wants a secret for clients that authenticate with one. Ours are compared by digest (see model-rules.ts); this
+// value only fills the place, is never compared, and is unknown to everybody.
+const PLACEHOLDER = randomBytes(32).toString('base64url')
+
+export function toMetadata(client: ActiveClient, issuer: string): AdapterPayload {
+  const policy: Policy = {
+    kind: client.kind,
+    firstParty: client.firstParty,
+    builtIn: client.builtIn,
+    openidScopes: client.openidScopes,
+    access: client.access,
+    allowedOrigins: client.allowedOrigins,
+    secretDigests: client.secrets.map(({ digest }) => digest.toString('base64url')),
+  }
+  const isPublic = client.tokenEndpointAuthMethod === 'none'
+  return {
+    client_id: client.id,
+    client_name: client.name,
+    application_type: client.kind === 'native' ? 'native' : 'web',
+    grant_types: client.grantTypes,
+    response_types: client.grantTypes.includes('authorization_code') ? ['code'] : [],
+    redirect_uris: client.builtIn ? [issuer + ACCOUNT_CALLBACK] : client.redirectUris,
+    post_logout_redirect_uris: client.builtIn ? [`${issuer}/account`] : client.postLogoutRedirectUris,
+    token_endpoint_auth_method: client.tokenEndpointAuthMethod,
+    ...(client.openidScopes.length > 0 ? { scope: client.openidScopes.join(' ') } : {}),
+    ...(isPublic ? {} : { client_secret: PLACEHOLDER }),
+    [POLICY]: policy,
+  } as AdapterPayload
+}
+
+export function policyOf(client: ProtocolClient): Policy {
+  return client[POLICY] as Policy
+}

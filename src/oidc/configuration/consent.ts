@@ -1,0 +1,138 @@
+/**
+ * Consent, grant and family are three things. Consent is what a person decided, kept by the registry across browsers. A
+ * grant is made from it for one session and client, and all tokens under it form one family: a replayed token on the phone
+ * must not kill the laptop.
+ */
+import { interactionPolicy, type Grant, type KoaContextWithOIDC } from 'oidc-provider'
+import type { Database } from '../../database/connect.ts'
+import { appendEvent } from '../../events/outbox.ts'
+import { isCustomSchemeRedirect, isLoopbackRedirect } from '../../registry/clients/redirect-uri.ts'
+import { consentedScopes } from '../../registry/consents/queries.ts'
+import { policyOf } from './client-metadata.ts'
+
+/** Scopes by where they count: OpenID's own, and those of each resource by its audience. */
+export interface Scopes {
+  openid: string[]
+  resources: Record<string, string[]>
+}
+
+/**
+ * RFC 8252 §8.6: on a loopback or custom-scheme redirect any app on the device can pose as a public client, so nothing may
+ * be granted without asking. A confidential client proves itself at the token endpoint.
+ */
+export function mustAlwaysAsk(client: { kind: string; builtIn: boolean }, redirectUri: string): boolean {
+  if (client.builtIn || client.kind === 'web') return false
+  return isLoopbackRedirect(redirectUri) || isCustomSchemeRedirect(redirectUri)
+}
+
+export function interactionRules() {
+  const { Check, base } = interactionPolicy
+  const policy = base()
+  const ask = (check: (ctx: KoaContextWithOIDC) => boolean) => (ctx: KoaContextWithOIDC) =>
+    check(ctx) ? Check.REQUEST_PROMPT : Check.NO_NEED_TO_PROMPT
+
+  // A person who was disabled or deleted between two lines of this request: sign in again, not an internal error.
+  policy.get('login')?.checks.add(
+    new Check(
+      'account_gone',
+      'the account is no longer there',
+      ask(({ oidc }) => !!oidc.session?.accountId && !oidc.account),
+    ),
+  )
+  policy.get('consent')?.checks.add(
+    new Check(
+      'identity_not_assured',
+      'the client can not be told from an impostor',
+      ask(({ oidc }) => {
+        const { client, params, result } = oidc
+        return !result?.consent && !!client && mustAlwaysAsk(policyOf(client), String(params?.redirect_uri))
+      }),
+    ),
+  )
+  return policy
+}
+
+/**
+ * The grant under which this authorization request may be answered: the session's own, widened or newly made when the
+ * person has just approved, consented earlier (in whatever browser), or the operator calls the client first-party.
+ */
+export function createGrantLoader({ db }: { db: Database }) {
+  return async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
+    const { client, account, session } = ctx.oidc
+    if (!client || !account || !session) return undefined
+    const requested = requestedScopes(ctx)
+    const approval = await approvedScopes(ctx, db, requested)
+    const existing = await existingGrant(ctx)
+    if (existing && covers(grantedScopes(existing, requested), requested)) return existing
+    if (!approval || !covers(approval.scopes, requested)) return existing
+    const grant = existing ?? new ctx.oidc.provider.Grant({ accountId: account.accountId, clientId: client.clientId })
+    widen(grant, requested)
+    await grant.save()
+    if (approval.by === 'first-party') await recordSkippedConsent(db, account.accountId, client.clientId, requested)
+    return grant
+  }
+}
+
+/** Native apps get a family for each sign-in: one client id on two devices must not share a fate. */
+async function existingGrant(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
+  const { client, session, account, provider, result } = ctx.oidc
+  if (!client || !session || (policyOf(client).kind === 'native' && result?.consent)) return undefined
+  const id = session.grantIdFor(client.clientId)
+  const grant = id ? await provider.Grant.find(id) : undefined
+  // A session that changed hands keeps the ids of the person before.
+  return grant?.accountId === account?.accountId && grant?.clientId === client.clientId ? grant : undefined
+}
+
+async function approvedScopes(
+  ctx: KoaContextWithOIDC,
+  db: Database,
+  requested: Scopes,
+): Promise<{ by: 'person' | 'consent' | 'first-party'; scopes: Scopes } | undefined> {
+  const { client, account, params, result } = ctx.oidc
+  if (!client || !account) return undefined
+  const approved = result?.consent as { approved?: Scopes } | undefined
+  if (approved?.approved) return { by: 'person', scopes: approved.approved }
+  const policy = policyOf(client)
+  if (mustAlwaysAsk(policy, String(params?.redirect_uri))) return undefined
+  if (policy.builtIn || policy.firstParty) return { by: 'first-party', scopes: requested }
+  return { by: 'consent', scopes: await consentedScopes(db.pool, account.accountId, client.clientId) }
+}
+
+function requestedScopes({ oidc }: KoaContextWithOIDC): Scopes {
+  const wanted = [...oidc.requestParamScopes]
+  const resources = Object.entries(oidc.resourceServers ?? {}).map(
+    ([audience, server]) => [audience, wanted.filter((scope) => server.scopes.has(scope))] as const,
+  )
+  return {
+    openid: [...oidc.requestParamOIDCScopes],
+    resources: Object.fromEntries(resources.filter(([, scopes]) => scopes.length > 0)),
+  }
+}
+
+function grantedScopes(grant: Grant, { resources }: Scopes): Scopes {
+  const words = (text: string) => text.split(' ').filter(Boolean)
+  return {
+    openid: words(grant.getOIDCScope()),
+    resources: Object.fromEntries(
+      Object.keys(resources).map((audience) => [audience, words(grant.getResourceScope(audience))]),
+    ),
+  }
+}
+
+function covers(granted: Scopes, requested: Scopes): boolean {
+  const within = (inner: string[], outer: string[] = []) => inner.every((scope) => outer.includes(scope))
+  return (
+    within(requested.openid, granted.openid) &&
+    Object.entries(requested.resources).every(([audience, scopes]) => within(scopes, granted.resources[audience]))
+  )
+}
+
+function widen(grant: Grant, { openid, resources }: Scopes): void {
+  if (openid.length > 0) grant.addOIDCScope(openid.join(' '))
+  for (const [audience, scopes] of Object.entries(resources)) grant.addResourceScope(audience, scopes.join(' '))
+}
+
+/** Skipping consent is the operator's decision, and leaves a trace. */
+async function recordSkippedConsent(db: Database, userId: string, clientId: string, scopes: Scopes): Promise<void> {
+  await appendEvent(db.knex, { type: 'consent.skipped', actor: userId, userId, clientId, data: { ...scopes } })
+}

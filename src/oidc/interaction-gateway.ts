@@ -1,0 +1,162 @@
+/**
+ * What the pages may ask of the protocol. They see plain values; the library stays behind this file.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { errors, type Client, type Provider } from 'oidc-provider'
+import type { Config } from '../config/load.ts'
+import { PASSWORD_SIGN_IN } from './configuration/account.ts'
+import { policyOf, type Policy } from './configuration/client-metadata.ts'
+import { mustAlwaysAsk, type Scopes } from './configuration/consent.ts'
+import { routes } from './routes.ts'
+
+export type { Scopes }
+
+/** An authorization request that waits for a person. */
+export interface PendingInteraction {
+  uid: string
+  prompt: 'login' | 'consent'
+  client: { id: string; name: string; kind: string; firstParty: boolean }
+  redirectUri: string
+  /** Who is signed in, if anybody. */
+  userId: string | undefined
+  loginHint: string | undefined
+  uiLocales: string | undefined
+  /** What the client asks for. */
+  requested: Scopes
+  /** What of it the person must still decide about. */
+  missing: Scopes
+  /** Whether an approval will be kept for next time. */
+  remembered: boolean
+  /** How long the client could renew its access, or null when it can't. */
+  offline: { bound: 'session' | 'absolute'; seconds: number } | null
+  /** Where the same request starts afresh, asking for sign-in. */
+  restartUri: string
+}
+
+export interface BrowserSession {
+  uid: string
+  userId: string
+}
+
+export interface InteractionGateway {
+  /** The interaction of this browser, or undefined when it expired, ended, or belongs to another browser. */
+  find(req: IncomingMessage, res: ServerResponse): Promise<PendingInteraction | undefined>
+  /** Signs the person in and goes on. @returns where to, or undefined when the interaction has ended */
+  signIn(req: IncomingMessage, res: ServerResponse, userId: string): Promise<string | undefined>
+  /** Goes on with what the person approved. */
+  approve(req: IncomingMessage, res: ServerResponse, approved: Scopes): Promise<string | undefined>
+  /** Goes back to the client with access_denied (RFC 6749 §4.1.2.1). */
+  refuse(req: IncomingMessage, res: ServerResponse): Promise<string | undefined>
+  /** The signed-in session of this browser. */
+  session(req: IncomingMessage, res: ServerResponse): Promise<BrowserSession | undefined>
+  /** Throws away an authorization code that will not be redeemed: our own pages want the session, not tokens. */
+  discardCode(code: string): Promise<void>
+}
+
+interface Details {
+  uid: string
+  prompt: { name: string; details: Record<string, unknown> }
+  params: Record<string, unknown>
+  session?: { accountId?: string }
+}
+
+export function createInteractionGateway(current: () => Provider, config: Config): InteractionGateway {
+  async function finish(req: IncomingMessage, res: ServerResponse, result: object, merge: boolean) {
+    return unlessEnded(() => current().interactionResult(req, res, result, { mergeWithLastSubmission: merge }))
+  }
+
+  return {
+    async find(req, res) {
+      const details = (await unlessEnded(() => current().interactionDetails(req, res))) as Details | undefined
+      const client = details && (await current().Client.find(String(details.params.client_id)))
+      return client && describe(details, client, config)
+    },
+    signIn: (req, res, userId) =>
+      finish(req, res, { login: { accountId: userId, remember: true, ...PASSWORD_SIGN_IN } }, false),
+    approve: (req, res, approved) => finish(req, res, { consent: { approved } }, true),
+    refuse: (req, res) =>
+      finish(req, res, { error: 'access_denied', error_description: 'the end-user refused' }, false),
+    async session(req, res) {
+      const provider = current()
+      const session = await provider.Session.get(provider.createContext(req, res) as never)
+      return session.accountId ? { uid: session.uid, userId: session.accountId } : undefined
+    },
+    async discardCode(code) {
+      const found = await current().AuthorizationCode.find(code)
+      await found?.destroy()
+    },
+  }
+}
+
+/** The library throws SessionNotFound for every interaction that is over; for a page that is an answer, not an error. */
+async function unlessEnded<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof errors.SessionNotFound) return undefined
+    throw error
+  }
+}
+
+function describe({ uid, prompt, params, session }: Details, client: Client, config: Config): PendingInteraction {
+  const policy = policyOf(client)
+  const redirectUri = String(params.redirect_uri)
+  return {
+    uid,
+    prompt: prompt.name === 'consent' ? 'consent' : 'login',
+    client: { id: client.clientId, name: client.clientName ?? '', kind: policy.kind, firstParty: policy.firstParty },
+    redirectUri,
+    userId: session?.accountId,
+    loginHint: text(params.login_hint),
+    uiLocales: text(params.ui_locales),
+    requested: requested(params, policy),
+    missing: missing(prompt.details),
+    remembered: !mustAlwaysAsk(policy, redirectUri),
+    offline: offline(client, policy, words(params.scope), config),
+    restartUri: `${routes.authorization}?${restartParameters(params)}`,
+  }
+}
+
+function requested({ scope, resource }: Details['params'], { access, openidScopes }: Policy): Scopes {
+  const wanted = words(scope)
+  const audiences = [resource ?? []].flat()
+  const chosen = access
+    .filter(({ audience }) => audiences.includes(audience))
+    .map(({ audience, scopes }) => [audience, scopes.filter((name) => wanted.includes(name))] as const)
+  return {
+    openid: openidScopes.filter((name) => wanted.includes(name)),
+    resources: Object.fromEntries(chosen.filter(([, scopes]) => scopes.length > 0)),
+  }
+}
+
+function missing({ missingOIDCScope, missingResourceScopes }: Record<string, unknown>): Scopes {
+  return {
+    openid: (missingOIDCScope as string[] | undefined) ?? [],
+    resources: (missingResourceScopes as Record<string, string[]> | undefined) ?? {},
+  }
+}
+
+function offline(client: Client, { kind }: Policy, scope: string[], { tokens, sessions }: Config) {
+  if (!client.grantTypeAllowed('refresh_token')) return null
+  const absolute = kind === 'native' || (kind === 'web' && scope.includes('offline_access'))
+  return absolute
+    ? ({ bound: 'absolute', seconds: tokens.refreshAbsoluteSeconds } as const)
+    : ({ bound: 'session', seconds: Math.min(sessions.absoluteSeconds, tokens.refreshAbsoluteSeconds) } as const)
+}
+
+function restartParameters(params: Details['params']): URLSearchParams {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(params)) {
+    for (const one of [value].flat()) if (one !== undefined && name !== 'prompt') query.append(name, String(one))
+  }
+  query.set('prompt', words(params.prompt).includes('consent') ? 'login consent' : 'login')
+  return query
+}
+
+function words(value: unknown): string[] {
+  return typeof value === 'string' ? value.split(' ').filter(Boolean) : []
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}

@@ -1,0 +1,29 @@
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
+import type { Logger } from '../telemetry/logger.ts'
+
+type ProtocolError = Error & { error?: string; error_description?: string; error_detail?: string }
+
+const REFUSALS = [
+  'authorization.error',
+  'grant.error',
+  'userinfo.error',
+  'end_session.error',
+  'end_session_confirm.error',
+]
+
+/** Refusals are facts (info); what the library calls server_error is a bug of ours and keeps its stack. */
+export function reportErrors(provider: Provider, log: Logger): void {
+  const events = provider as unknown as {
+    on(event: string, listener: (ctx: KoaContextWithOIDC, error: ProtocolError) => void): void
+  }
+  for (const event of REFUSALS) {
+    events.on(event, (ctx, { error, error_description, error_detail }) => {
+      const clientId = ctx.oidc.client?.clientId
+      const traceId = ctx.state.traceId as unknown
+      log.info({ event, error, error_description, error_detail, client_id: clientId, trace_id: traceId }, 'refused')
+    })
+  }
+  events.on('server_error', (ctx, error) => {
+    log.error({ err: error, route: ctx.oidc?.route, trace_id: ctx.state.traceId as unknown }, 'internal error')
+  })
+}

@@ -1,0 +1,53 @@
+/**
+ * Where a rule of ours lives inside a model of the library's. Each override is a documented method or, where it is not, a
+ * contract test holds the library to it.
+ */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { Provider } from 'oidc-provider'
+import { derive, type MasterKeys } from '../lib/master-key.ts'
+import type { Sessions } from './adapter/sessions.ts'
+import { policyOf } from './configuration/client-metadata.ts'
+
+export function applyModelRules(
+  provider: Provider,
+  { masterKeys, sessions }: { masterKeys: MasterKeys; sessions: Sessions },
+): void {
+  compareSecretsByDigest(provider)
+  deriveSuccessors(provider, derive(masterKeys, 'refresh-successor')[0])
+  endSessionsForGood(provider, sessions)
+}
+
+/** Client secrets are stored as digests only; any live one fits, so that a rotation can overlap. */
+function compareSecretsByDigest(provider: Provider): void {
+  const client = provider.Client.prototype as { compareClientSecret(presented: string): boolean }
+  client.compareClientSecret = function (this: InstanceType<Provider['Client']>, presented) {
+    const digest = createHash('sha256').update(presented).digest()
+    let fits = false
+    // No early exit: the number of live secrets must not show in the time.
+    for (const known of policyOf(this).secretDigests) {
+      if (timingSafeEqual(Buffer.from(known, 'base64url'), digest)) fits = true
+    }
+    return fits
+  }
+}
+
+/** The successor of a refresh token is an HMAC of it (see adapter/refresh-tokens.ts); a first token is random. */
+function deriveSuccessors(provider: Provider, key: Buffer): void {
+  const model = provider.RefreshToken.prototype as unknown as { generateTokenId?(): string }
+  const random = model.generateTokenId
+  if (!random) throw new Error('the library no longer makes refresh token ids in generateTokenId')
+  model.generateTokenId = function () {
+    const rotated = (Provider.ctx?.oidc.entities as { RotatedRefreshToken?: { jti: string } } | undefined)
+      ?.RotatedRefreshToken
+    return rotated ? createHmac('sha256', key).update(rotated.jti).digest('base64url') : random.call(this)
+  }
+}
+
+/** The library uses one adapter call for "the id changes" and "the session ends"; only the second is for good. */
+function endSessionsForGood(provider: Provider, sessions: Sessions): void {
+  const model = provider.Session.prototype as unknown as { destroy(): Promise<void> }
+  model.destroy = async function (this: { uid: string; destroyed?: boolean }) {
+    await sessions.end(this.uid)
+    this.destroyed = true
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * `oidc` is the one folder that knows the protocol library. It hands the library our storage, our registry and our rules,
+ * each in a file of its own under configuration/, and knows nothing of pages or of the management API.
+ */
+import { Provider, type Configuration, type KoaContextWithOIDC } from 'oidc-provider'
+import type { Config } from '../config/load.ts'
+import type { Database } from '../database/connect.ts'
+import { derive, type MasterKeys } from '../lib/master-key.ts'
+import type { KeySet } from '../keys/ring.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Storage } from './adapter/adapter.ts'
+import { claims, createFindAccount, extraTokenClaims, PASSWORD_SIGN_IN } from './configuration/account.ts'
+import { policyOf, POLICY } from './configuration/client-metadata.ts'
+import { createGrantLoader, interactionRules } from './configuration/consent.ts'
+import { expiresWithSession, issueRefreshToken, lifetimes } from './configuration/lifetimes.ts'
+import { resourceIndicators } from './configuration/resources.ts'
+import { reportErrors } from './listeners.ts'
+import { applyModelRules } from './model-rules.ts'
+import { routes } from './routes.ts'
+
+/** The pages that the library asks for; interactions/ fills them in. */
+export interface ProtocolPages {
+  error(ctx: KoaContextWithOIDC, out: { error: string; error_description?: string | undefined }): void | Promise<void>
+  confirmLogout(ctx: KoaContextWithOIDC, form: { action: string; xsrf: string }): void | Promise<void>
+  loggedOut(ctx: KoaContextWithOIDC): void | Promise<void>
+}
+
+export interface ProviderDependencies {
+  config: Config
+  db: Database
+  masterKeys: MasterKeys
+  storage: Storage
+  pages: ProtocolPages
+  log: Logger
+}
+
+/** One provider for one set of signing keys. Making one costs under a millisecond; all state is in the database. */
+export function createProvider(deps: ProviderDependencies, keys: KeySet): Provider {
+  const provider = new Provider(deps.config.issuer, configuration(deps, keys))
+  // Requests arrive here with X-Forwarded-Proto set by our own edge and by nobody else.
+  provider.proxy = true
+  applyModelRules(provider, { masterKeys: deps.masterKeys, sessions: deps.storage.sessions })
+  reportErrors(provider, deps.log)
+  return provider
+}
+
+function configuration({ config, db, masterKeys, storage, pages }: ProviderDependencies, keys: KeySet): Configuration {
+  return {
+    adapter: (model: string) => storage.adapter(model),
+    jwks: keys.jwks as NonNullable<Configuration['jwks']>,
+    routes,
+    // OAuth 2.1: the code flow alone, with PKCE S256 for every client (RFC 9700 §2.1.1).
+    responseTypes: ['code'],
+    pkce: { required: () => true },
+    scopes: ['openid', 'offline_access'],
+    claims,
+    acrValues: [PASSWORD_SIGN_IN.acr],
+    subjectTypes: ['public'],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
+    extraClientMetadata: { properties: [POLICY] },
+    clientBasedCORS: (_ctx, origin, client) => policyOf(client).allowedOrigins.includes(origin),
+    clientDefaults: {
+      response_types: ['code'],
+      grant_types: ['authorization_code'],
+      id_token_signed_response_alg: 'RS256',
+    },
+    enabledJWA: { idTokenSigningAlgValues: ['RS256'] },
+    findAccount: createFindAccount(db),
+    extraTokenClaims,
+    ttl: lifetimes(config),
+    expiresWithSession,
+    issueRefreshToken,
+    rotateRefreshToken: true,
+    loadExistingGrant: createGrantLoader({ db }),
+    interactions: { policy: interactionRules(), url: (_ctx, { uid }) => `/interaction/${uid}` },
+    cookies: cookies(config.issuer, masterKeys),
+    renderError: (ctx, out) => pages.error(ctx, out),
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      userinfo: { enabled: true },
+      resourceIndicators: resourceIndicators(db),
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: (ctx) => pages.confirmLogout(ctx, logoutForm(ctx)),
+        postLogoutSuccessSource: (ctx) => pages.loggedOut(ctx),
+      },
+      // Not offered yet, so not advertised.
+      dPoP: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+    },
+  } satisfies Configuration
+}
+
+/** `__Host-` pins a cookie to this host and path / (RFC 6265bis §4.1.3.2); browsers take it over TLS only. */
+function cookies(issuer: string, masterKeys: MasterKeys): NonNullable<Configuration['cookies']> {
+  const secure = issuer.startsWith('https:')
+  const common = { httpOnly: true, sameSite: 'lax', signed: true, secure, overwrite: true } as const
+  return {
+    names: {
+      session: secure ? '__Host-session' : 'session',
+      // The path of these two is that of their page, which `__Host-` forbids.
+      interaction: secure ? '__Secure-interaction' : 'interaction',
+      resume: secure ? '__Secure-resume' : 'resume',
+    },
+    keys: derive(masterKeys, 'cookies').map((key) => key.toString('base64url')),
+    long: { ...common, path: '/' },
+    short: common,
+  }
+}
+
+function logoutForm(ctx: KoaContextWithOIDC): { action: string; xsrf: string } {
+  return {
+    action: new URL(ctx.oidc.urlFor('end_session_confirm')).pathname,
+    xsrf: (ctx.oidc.session?.state as { secret?: string } | undefined)?.secret ?? '',
+  }
+}

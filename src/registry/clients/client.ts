@@ -47,6 +47,29 @@ export interface ResourceAccess {
   scopes: string[]
 }
 
+/** What may be told of a client secret. */
+export interface ClientSecretHint {
+  id: string
+  /** The last four characters. */
+  hint: string
+  createdAt: Date
+  /** null: lives until it is rotated out. */
+  expiresAt: Date | null
+}
+
+/** A client with everything that hangs on it. */
+export interface ClientDetails extends Client {
+  access: ResourceAccess[]
+  /** Live ones only, oldest first. */
+  secrets: ClientSecretHint[]
+}
+
+/** A client as the token path needs it. */
+export interface ActiveClient extends Client {
+  secrets: { digest: Buffer; expiresAt: Date | null }[]
+  access: ResourceAccess[]
+}
+
 /** What a person or program decides about a client, and may change later. */
 export interface ClientSettings {
   name: string

@@ -6,11 +6,12 @@ import {
   checkedSettings,
   isConfidential,
   withDefaults,
+  type ClientDetails,
   type ClientKind,
   type ClientSettings,
   type GivenSettings,
 } from './client.ts'
-import { lockedDetails, type ClientDetails } from './queries.ts'
+import { lockedDetails } from './queries.ts'
 import { newClientSecret } from './secret.ts'
 
 export interface NewClient extends GivenSettings {
@@ -39,7 +40,7 @@ export async function createClient(db: Knex, input: NewClient): Promise<{ client
       const { digest, hint } = secret
       await trx('client_secrets').insert({ id: newId('sec'), client_id: id, digest, hint })
     }
-    const data = { kind, firstParty: settings.firstParty }
+    const data = { kind, first_party: settings.firstParty }
     await appendEvent(trx, { type: 'client.created', subject: id, clientId: id, actor, data })
     return lockedDetails(trx, id)
   })

@@ -16,7 +16,7 @@ export async function deleteClient(db: Knex, id: string, { actor, ifVersion }: C
     if (client.builtIn) throw new RegistryError('forbidden', 'a built-in client can not be deleted')
     const revokedGrants = await revokeGrants(trx, { clientId: id })
     await trx('clients').where({ id }).delete()
-    const data = { name: client.name, revokedGrants }
+    const data = { name: client.name, grants_revoked: revokedGrants }
     await appendEvent(trx, { type: 'client.deleted', subject: id, clientId: id, actor, data })
   })
 }

@@ -2,7 +2,8 @@ import type { Knex } from 'knex'
 import { appendEvent } from '../../events/outbox.ts'
 import { RegistryError } from '../registry-error.ts'
 import { revokeGrants } from '../revocation.ts'
-import { lockClient, lockedDetails, type ClientDetails } from './queries.ts'
+import type { ClientDetails } from './client.ts'
+import { lockClient, lockedDetails } from './queries.ts'
 import { requireVersion, type ChangeOptions } from './update.ts'
 
 /**
@@ -38,11 +39,11 @@ async function setDisabled(
     await trx('clients')
       .where({ id })
       .update({
-        disabled_at: disabled ? trx.fn.now() : null,
+        disabled_at: disabled ? trx.raw('clock_timestamp()') : null,
         version: client.version + 1,
-        updated_at: trx.fn.now(),
+        updated_at: trx.raw('clock_timestamp()'),
       })
-    const data = { changed: ['disabled'], disabled, revokedGrants }
+    const data = { fields: ['disabled'], disabled, grants_revoked: revokedGrants }
     await appendEvent(trx, { type: 'client.updated', subject: id, clientId: id, actor, data })
     return lockedDetails(trx, id)
   })

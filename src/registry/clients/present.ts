@@ -1,5 +1,4 @@
-import type { Client, ResourceAccess } from './client.ts'
-import type { ClientSecretHint } from './queries.ts'
+import type { Client, ClientSecretHint, ResourceAccess } from './client.ts'
 
 /** What may leave the server of a client. There is no secret in it, only the hints. */
 export interface PresentedClient {

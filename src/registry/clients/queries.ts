@@ -2,30 +2,17 @@ import type { Knex } from 'knex'
 import type { Pool } from 'pg'
 import { isId } from '../../lib/ids.ts'
 import { RegistryError } from '../registry-error.ts'
-import type { Client, ClientKind, GrantType, OpenidScope, ResourceAccess, TokenEndpointAuthMethod } from './client.ts'
-
-/** What may be told of a client secret. */
-export interface ClientSecretHint {
-  id: string
-  /** The last four characters. */
-  hint: string
-  createdAt: Date
-  /** null: lives until it is rotated out. */
-  expiresAt: Date | null
-}
-
-/** A client with everything that hangs on it. */
-export interface ClientDetails extends Client {
-  access: ResourceAccess[]
-  /** Live ones only, oldest first. */
-  secrets: ClientSecretHint[]
-}
-
-/** A client as the token path needs it. */
-export interface ActiveClient extends Client {
-  secrets: { digest: Buffer; expiresAt: Date | null }[]
-  access: ResourceAccess[]
-}
+import type {
+  ActiveClient,
+  Client,
+  ClientDetails,
+  ClientKind,
+  ClientSecretHint,
+  GrantType,
+  OpenidScope,
+  ResourceAccess,
+  TokenEndpointAuthMethod,
+} from './client.ts'
 
 interface ClientRow {
   id: string

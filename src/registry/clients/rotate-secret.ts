@@ -2,8 +2,8 @@ import type { Knex } from 'knex'
 import { appendEvent } from '../../events/outbox.ts'
 import { newId } from '../../lib/ids.ts'
 import { RegistryError } from '../registry-error.ts'
-import { isConfidential } from './client.ts'
-import { lockClient, lockedDetails, type ClientDetails } from './queries.ts'
+import { isConfidential, type ClientDetails } from './client.ts'
+import { lockClient, lockedDetails } from './queries.ts'
 import { newClientSecret } from './secret.ts'
 
 const LONGEST_OVERLAP = 30 * 86_400
@@ -37,7 +37,7 @@ export async function rotateSecret(
     // Not now(): a rotation that waited for another began before it, and would count as the older one.
     const created_at = trx.raw('clock_timestamp()')
     await trx('client_secrets').insert({ id, client_id: clientId, digest, hint, created_at })
-    const data = { secretId: id, overlapSeconds }
+    const data = { secret_id: id, overlap_seconds: overlapSeconds }
     await appendEvent(trx, { type: 'client.secret_rotated', subject: clientId, clientId, actor, data })
     return lockedDetails(trx, clientId)
   })

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Knex } from 'knex'
 import { appendEvent } from '../../events/outbox.ts'
+import { snakeCase } from '../../lib/snake-case.ts'
 import { RegistryError } from '../registry-error.ts'
 import { replaceAccess, type AccessRequest } from './access.ts'
-import { checkedSettings, type Client, type ClientSettings, type GivenSettings } from './client.ts'
+import { checkedSettings, type Client, type ClientDetails, type ClientSettings, type GivenSettings } from './client.ts'
 import { toColumns } from './create.ts'
-import { lockClient, lockedDetails, type ClientDetails } from './queries.ts'
+import { lockClient, lockedDetails } from './queries.ts'
 
 export interface ClientChange extends GivenSettings {
   /** Replaces all of the client's access to resource servers. */
@@ -22,7 +23,8 @@ export interface ChangeOptions {
 /**
  * Changes what is given and leaves the rest. The kind stays: what a client is follows from where its code runs. A change
  * that changes nothing writes nothing.
- * @throws RegistryError `not_found`, `invalid` with the field, `conflict` when the version moved on
+ * @throws RegistryError `not_found`, `invalid` with the field, `forbidden` for a built-in client, `conflict` when the
+ * version moved on
  */
 export async function updateClient(
   db: Knex,
@@ -33,23 +35,24 @@ export async function updateClient(
   return db.transaction(async (trx) => {
     const client = await lockClient(trx, id)
     requireVersion(client, ifVersion)
+    if (client.builtIn) throw new RegistryError('forbidden', 'a built-in client can not be changed')
     const settings = checkedSettings(client.kind, merge(client, change))
-    const changed: string[] = (Object.keys(settings) as (keyof ClientSettings)[]).filter(
-      (name) => !isDeepStrictEqual(settings[name], client[name]),
-    )
+    const changed: string[] = (Object.keys(settings) as (keyof ClientSettings)[])
+      .filter((name) => !isDeepStrictEqual(settings[name], client[name]))
+      .map(snakeCase)
     if (change.access && (await replaceAccess(trx, id, change.access))) changed.push('access')
     if (changed.length === 0) return lockedDetails(trx, id)
 
     await trx('clients')
       .where({ id })
-      .update({ ...toColumns(settings), version: client.version + 1, updated_at: trx.fn.now() })
+      .update({ ...toColumns(settings), version: client.version + 1, updated_at: trx.raw('clock_timestamp()') })
     await appendEvent(trx, {
       type: 'client.updated',
       subject: id,
       clientId: id,
       actor,
       // Who may skip consent is the one setting that must be found in the record by its value.
-      data: { changed, ...(changed.includes('firstParty') ? { firstParty: settings.firstParty } : {}) },
+      data: { fields: changed, ...(changed.includes('first_party') ? { first_party: settings.firstParty } : {}) },
     })
     return lockedDetails(trx, id)
   })

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Knex } from 'knex'
 import { appendEvent } from '../../events/outbox.ts'
+import { snakeCase } from '../../lib/snake-case.ts'
 import { RegistryError } from '../registry-error.ts'
 import { toResourceColumns, toScopeRows } from './create.ts'
 import { lockResource } from './queries.ts'
@@ -42,9 +43,13 @@ export async function updateResource(
     const { id } = resource
     await trx('resources')
       .where({ id })
-      .update({ ...toResourceColumns(settings), version: resource.version + 1, updated_at: trx.fn.now() })
+      .update({
+        ...toResourceColumns(settings),
+        version: resource.version + 1,
+        updated_at: trx.raw('clock_timestamp()'),
+      })
     if (changed.includes('scopes')) await replaceScopes(trx, id, settings.scopes)
-    await appendEvent(trx, { type: 'resource.updated', subject: id, actor, data: { changed } })
+    await appendEvent(trx, { type: 'resource.updated', subject: id, actor, data: { fields: changed.map(snakeCase) } })
     return lockResource(trx, id)
   })
 }

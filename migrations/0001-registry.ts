@@ -15,8 +15,12 @@ export async function up(knex: Knex): Promise<void> {
       disabled_at timestamptz,
       version integer not null default 1,
       created_at timestamptz not null default now(),
-      updated_at timestamptz not null default now()
+      updated_at timestamptz not null default now(),
+      -- Else one person's username could be another's address, and a login name mean two accounts.
+      constraint username_with_at_is_the_email
+        check (strpos(username, '@') = 0 or (email is not null and email = username))
     );
+    create index users_by_creation on users (created_at, id);
 
     create table clients (
       id text primary key check (id ~ '^cli_[a-z2-7]{26}$'),

@@ -5,10 +5,15 @@
  */
 import type { Knex } from 'knex'
 
-/** Ends all sessions of a user, but for the one kept. @returns how many ended */
-export async function endSessions(trx: Knex, userId: string, options: { keepUid?: string } = {}): Promise<number> {
+/** Ends all sessions of a user, but for the one kept, or only those named. @returns how many ended */
+export async function endSessions(
+  trx: Knex,
+  userId: string,
+  options: { keepUid?: string; onlyUids?: string[] } = {},
+): Promise<number> {
   const live = trx('sessions').where({ user_id: userId }).whereNull('ended_at')
   if (options.keepUid) live.whereNot({ uid: options.keepUid })
+  if (options.onlyUids) live.whereIn('uid', options.onlyUids)
   return live.update({ ended_at: trx.fn.now(), id_digest: null, payload: '{}', authorizations: '{}' })
 }
 

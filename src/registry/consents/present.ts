@@ -1,0 +1,25 @@
+import type { ConnectedApp } from './consent.ts'
+
+/** A connected app as it may leave the server. */
+export function presentConnectedApp(app: ConnectedApp): Record<string, unknown> {
+  return {
+    id: app.clientId,
+    name: app.name,
+    first_party: app.firstParty,
+    redirect_hosts: app.redirectHosts,
+    openid_scopes: app.openid,
+    resources: app.resources.map(({ audience, name, scopes }) => ({
+      audience,
+      name,
+      scopes: scopes.map((scope) => ({
+        name: scope.name,
+        description: scope.description,
+        description_de: scope.descriptionDe,
+      })),
+    })),
+    consented_at: app.consentedAt?.toISOString() ?? null,
+    expires_at: app.expiresAt?.toISOString() ?? null,
+    live_families: app.liveFamilies,
+    last_used_at: app.lastUsedAt?.toISOString() ?? null,
+  }
+}

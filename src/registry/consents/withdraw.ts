@@ -1,0 +1,27 @@
+import type { Knex } from 'knex'
+import { appendEvent } from '../../events/outbox.ts'
+import { isId } from '../../lib/ids.ts'
+import { revokeGrants } from '../revocation.ts'
+import { lockOwner, removeConsents } from './queries.ts'
+
+/**
+ * Takes back everything a person allowed a client: the consents and, in the same transaction, every grant with its tokens.
+ * Where there is nothing to take back, nothing is written.
+ * @returns how many token families ended
+ */
+export async function withdrawConsent(
+  db: Knex,
+  { userId, clientId, actor }: { userId: string; clientId: string; actor: string },
+): Promise<{ grantsRevoked: number }> {
+  if (!isId('usr', userId) || !isId('cli', clientId)) return { grantsRevoked: 0 }
+  return db.transaction(async (trx) => {
+    await lockOwner(trx, userId)
+    const consents = await removeConsents(trx, userId, clientId)
+    const grantsRevoked = await revokeGrants(trx, { userId, clientId })
+    if (consents + grantsRevoked > 0) {
+      const data = { grants_revoked: grantsRevoked }
+      await appendEvent(trx, { type: 'consent.withdrawn', subject: clientId, userId, clientId, actor, data })
+    }
+    return { grantsRevoked }
+  })
+}

@@ -1,0 +1,50 @@
+import type { Knex } from 'knex'
+import { appendEvent } from '../../events/outbox.ts'
+import { isId } from '../../lib/ids.ts'
+import { endSessions } from '../revocation.ts'
+import { liveUids, lockOwner, revokeBrowserGrants } from './queries.ts'
+
+/**
+ * Signs one browser out: the session ends, and in the same transaction the grants of web and single-page apps that were
+ * minted in it.
+ * @returns whether there was such a live session of this user to end
+ */
+export async function endSession(
+  db: Knex,
+  { userId, uid, actor }: { userId: string; uid: string; actor: string },
+): Promise<boolean> {
+  // What comes from a form may hold anything; the database would refuse a NUL with an error.
+  if (!/^[\w-]{1,128}$/.test(uid)) return false
+  return (await end(db, userId, actor, { uid })) > 0
+}
+
+/**
+ * Signs a person out everywhere but here.
+ * @param keepUid the session that stays; without it all end
+ * @returns how many ended
+ */
+export async function endOtherSessions(
+  db: Knex,
+  { userId, keepUid, actor }: { userId: string; keepUid?: string | undefined; actor: string },
+): Promise<number> {
+  return end(db, userId, actor, keepUid === undefined ? {} : { exceptUid: keepUid })
+}
+
+async function end(
+  db: Knex,
+  userId: string,
+  actor: string,
+  which: { uid?: string; exceptUid?: string },
+): Promise<number> {
+  if (!isId('usr', userId)) return 0
+  return db.transaction(async (trx) => {
+    await lockOwner(trx, userId)
+    const uids = await liveUids(trx, userId, which)
+    for (const uid of uids) {
+      await endSessions(trx, userId, { onlyUids: [uid] })
+      const data = { grants_revoked: await revokeBrowserGrants(trx, userId, uid) }
+      await appendEvent(trx, { type: 'session.ended', subject: uid, userId, actor, data })
+    }
+    return uids.length
+  })
+}

@@ -1,0 +1,76 @@
+import type { Knex } from 'knex'
+import { isId } from '../../lib/ids.ts'
+import type { Session } from './session.ts'
+
+interface SessionRow {
+  uid: string
+  user_agent: string | null
+  address: string | null
+  signed_in_at: Date | null
+  last_seen_at: Date
+  expires_at: Date
+}
+
+const COLUMNS = [
+  'uid',
+  'user_agent',
+  'address',
+  'signed_in_at',
+  'last_seen_at',
+  'expires_at',
+] as const satisfies readonly (keyof SessionRow)[]
+
+/** Where a person is signed in now, the latest used first. */
+export async function listSessions(db: Knex, userId: string): Promise<Session[]> {
+  if (!isId('usr', userId)) return []
+  const rows = await live(db, userId)
+    .orderBy([
+      { column: 'last_seen_at', order: 'desc' },
+      { column: 'uid', order: 'asc' },
+    ])
+    .select<SessionRow[]>(...COLUMNS)
+  return rows.map((row) => ({
+    uid: row.uid,
+    userAgent: row.user_agent,
+    address: row.address,
+    signedInAt: row.signed_in_at,
+    lastSeenAt: row.last_seen_at,
+    expiresAt: row.expires_at,
+  }))
+}
+
+/**
+ * Waits for what others write for this user (their foreign keys share the row) and holds new writers off until the
+ * transaction ends, so that a grant that is being minted in a session can't slip through its end.
+ */
+export async function lockOwner(trx: Knex, userId: string): Promise<void> {
+  await trx('users').where({ id: userId }).forUpdate().first('id')
+}
+
+/** The uids of a person's live sessions: all, all but one, or one. */
+export async function liveUids(
+  trx: Knex,
+  userId: string,
+  which: { uid?: string; exceptUid?: string },
+): Promise<string[]> {
+  const query = live(trx, userId).orderBy('uid')
+  if (which.uid !== undefined) query.where({ uid: which.uid })
+  if (which.exceptUid !== undefined) query.whereNot({ uid: which.exceptUid })
+  return query.pluck<string[]>('uid')
+}
+
+/**
+ * Revokes what was granted in a session to apps that live in the browser. Apps on a device are signed in on their own account: they
+ * outlive the browser in which that was allowed.
+ * @returns how many were revoked
+ */
+export async function revokeBrowserGrants(trx: Knex, userId: string, uid: string): Promise<number> {
+  return trx('grants')
+    .where({ user_id: userId, session_uid: uid })
+    .whereIn('client_id', trx('clients').whereIn('kind', ['web', 'spa']).select('id'))
+    .delete()
+}
+
+function live(db: Knex, userId: string): Knex.QueryBuilder {
+  return db('sessions').where({ user_id: userId }).whereNull('ended_at').whereRaw('expires_at > clock_timestamp()')
+}

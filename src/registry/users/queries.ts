@@ -1,0 +1,220 @@
+import type { Knex } from 'knex'
+import type pg from 'pg'
+import { isId } from '../../lib/ids.ts'
+import { RegistryError } from '../registry-error.ts'
+import { normalizeLogin, type User } from './user.ts'
+
+interface UserRow {
+  id: string
+  username: string
+  email: string | null
+  email_verified: boolean
+  name: string | null
+  roles: string[]
+  disabled_at: Date | null
+  password_changed_at: Date | null
+  version: number
+  created_at: Date
+  updated_at: Date
+}
+
+const COLUMNS = [
+  'id',
+  'username',
+  'email',
+  'email_verified',
+  'name',
+  'roles',
+  'disabled_at',
+  'password_changed_at',
+  'version',
+  'created_at',
+  'updated_at',
+] as const satisfies readonly (keyof UserRow)[]
+
+const FIND_ACTIVE = {
+  name: 'find-active-user',
+  text: `select ${COLUMNS.join(', ')} from users where id = $1 and disabled_at is null`,
+}
+
+/** The columns that a write may set, by their names in the database. */
+export type UserChanges = Partial<Omit<UserRow, 'id' | 'version' | 'created_at' | 'updated_at'>> & {
+  password_hash?: string
+}
+
+export async function findUser(db: Knex, id: string): Promise<User | undefined> {
+  if (!isId('usr', id)) return undefined
+  const row = await db('users')
+    .where({ id })
+    .first<UserRow | undefined>(...COLUMNS)
+  return row && user(row)
+}
+
+/** Finds an account by what people type: username or e-mail address, in any spelling that has the same normal form. */
+export async function findUserByLogin(db: Knex, login: string): Promise<User | undefined> {
+  const found = await findCredentials(db, login)
+  return found?.user
+}
+
+/** For the token path: one prepared statement. Undefined when the user is unknown or disabled. */
+export async function findActiveUser(pool: pg.Pool, id: string): Promise<User | undefined> {
+  if (!isId('usr', id)) return undefined
+  const { rows } = await pool.query<UserRow>({ ...FIND_ACTIVE, values: [id] })
+  return rows[0] && user(rows[0])
+}
+
+export interface Credentials {
+  user: User
+  passwordHash: string | null
+}
+
+/** The account with its hash, for those who check a password. The disabled are found too. */
+export async function findCredentials(db: Knex, login: string): Promise<Credentials | undefined> {
+  const name = normalizeLogin(login)
+  // An impossible name is looked up all the same: its absence must cost what an unknown account costs.
+  const row = await db('users')
+    .where({ username: name ?? '' })
+    .orWhere({ email: name ?? '' })
+    .first<(UserRow & { password_hash: string | null }) | undefined>(...COLUMNS, 'password_hash')
+  return row && { user: user(row), passwordHash: row.password_hash }
+}
+
+/** The account with its hash, by id. */
+export async function findCredentialsById(db: Knex, id: string): Promise<Credentials | undefined> {
+  if (!isId('usr', id)) return undefined
+  const row = await db('users')
+    .where({ id })
+    .first<(UserRow & { password_hash: string | null }) | undefined>(...COLUMNS, 'password_hash')
+  return row && { user: user(row), passwordHash: row.password_hash }
+}
+
+/**
+ * Whether the hash that a password was checked against is still the account's, and the account open: a password that was
+ * changed while its check ran opens nothing. Stores a fresh hash of the same password on the way.
+ * @returns the user as of now; undefined when the check came too late
+ */
+export async function confirmCredentials(
+  db: Knex,
+  { userId, passwordHash, freshHash }: { userId: string; passwordHash: string; freshHash?: string | undefined },
+): Promise<User | undefined> {
+  const still = db('users').where({ id: userId, password_hash: passwordHash }).whereNull('disabled_at')
+  const [row] = freshHash
+    ? await still.update({ password_hash: freshHash }).returning<UserRow[]>([...COLUMNS])
+    : await still.select<UserRow[]>(...COLUMNS)
+  return row && user(row)
+}
+
+export type UserOrder = 'created_at' | '-created_at' | 'username' | '-username'
+
+/** Where a page ended: the value that was sorted by, exactly as the database wrote it, and the id that settles ties. */
+export interface UserPosition {
+  value: string
+  id: string
+}
+
+export interface UserListOptions {
+  /** How many at most. */
+  limit: number
+  order?: UserOrder
+  /** The position after which to go on; only valid with the same order. */
+  after?: UserPosition | undefined
+  role?: string | undefined
+  disabled?: boolean | undefined
+}
+
+/** Users in a stable order, page by page: nobody is passed over or told twice because others come or go in between. */
+export async function listUsers(
+  db: Knex,
+  { limit, order = 'created_at', after, role, disabled }: UserListOptions,
+): Promise<{ users: User[]; next?: UserPosition }> {
+  const column = order.replace('-', '')
+  const direction = order.startsWith('-') ? 'desc' : 'asc'
+  const query = db('users')
+    .select<(UserRow & { position: string })[]>(...COLUMNS, db.raw('??::text as position', [column]))
+    .orderBy([
+      { column, order: direction },
+      { column: 'id', order: direction },
+    ])
+    .limit(limit + 1)
+  // A JavaScript date would lose the microseconds, and with them users made in the same millisecond.
+  if (after) query.whereRaw(`(??, id) ${direction === 'asc' ? '>' : '<'} (?, ?)`, [column, after.value, after.id])
+  if (role !== undefined) query.whereRaw('roles @> array[?]::text[]', [role])
+  if (disabled !== undefined) query.whereRaw(`disabled_at is ${disabled ? 'not ' : ''}null`)
+
+  const rows = await query
+  const page = rows.slice(0, limit)
+  const last = page.at(-1)
+  const users = page.map(user)
+  return rows.length > limit && last ? { users, next: { value: last.position, id: last.id } } : { users }
+}
+
+/** @throws RegistryError `conflict` with the field when someone else has the username or address */
+export async function insertUser(trx: Knex, row: UserChanges & { id: string; username: string }): Promise<User> {
+  const [made] = await distinctly(
+    trx('users')
+      .insert(row)
+      .returning<UserRow[]>([...COLUMNS]),
+  )
+  return user(made as UserRow)
+}
+
+/** @throws RegistryError `conflict` with the field when someone else has the username or address */
+export async function changeUser(trx: Knex, id: string, changes: UserChanges): Promise<User> {
+  const [changed] = await distinctly(
+    trx('users')
+      .where({ id })
+      .update({ ...changes, version: trx.raw('version + 1'), updated_at: trx.raw('clock_timestamp()') })
+      .returning<UserRow[]>([...COLUMNS]),
+  )
+  return user(changed as UserRow)
+}
+
+export async function removeUser(trx: Knex, id: string): Promise<void> {
+  await trx('users').where({ id }).delete()
+}
+
+/**
+ * Holds the user's row until the transaction ends. Sessions, grants and consents that others are writing for this user are
+ * waited for (their foreign keys hold a share of the row), so that what is ended next includes them.
+ * @throws RegistryError `not_found`
+ */
+export async function lockUser(trx: Knex, id: string): Promise<User> {
+  const row = isId('usr', id)
+    ? await trx('users')
+        .where({ id })
+        .forUpdate()
+        .first<UserRow | undefined>(...COLUMNS)
+    : undefined
+  if (!row) throw new RegistryError('not_found', 'there is no such user')
+  return user(row)
+}
+
+const TAKEN: Record<string, string> = { users_username_key: 'username', users_email_key: 'email' }
+
+/** The database decides who was first; its answer is put into words. */
+async function distinctly<T>(write: PromiseLike<T>): Promise<T> {
+  try {
+    return await write
+  } catch (error) {
+    const { code, constraint } = error as { code?: string; constraint?: string }
+    const field = code === '23505' ? TAKEN[constraint ?? ''] : undefined
+    if (!field) throw error
+    throw new RegistryError('conflict', `another user has this ${field === 'email' ? 'e-mail address' : field}`, field)
+  }
+}
+
+function user(row: UserRow): User {
+  return {
+    id: row.id,
+    username: row.username,
+    email: row.email,
+    emailVerified: row.email_verified,
+    name: row.name,
+    roles: row.roles,
+    disabledAt: row.disabled_at,
+    passwordChangedAt: row.password_changed_at,
+    version: row.version,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}

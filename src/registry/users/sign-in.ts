@@ -1,0 +1,94 @@
+import type { Knex } from 'knex'
+import { appendEvent } from '../../events/outbox.ts'
+import { HasherBusyError, type PasswordHasher } from './password.ts'
+import { confirmCredentials, findCredentials, findUser, type Credentials } from './queries.ts'
+import type { Attempt, LoginThrottle } from './throttle.ts'
+import type { User } from './user.ts'
+
+export interface SignInDeps {
+  hasher: PasswordHasher
+  throttle: LoginThrottle
+}
+
+export interface SignInAttempt {
+  /** Username or e-mail address, as typed. */
+  login: string
+  password: string
+  /** Where the browser is: an IP address. */
+  address: string
+}
+
+export type SignInResult =
+  { outcome: 'ok'; user: User } | { outcome: 'wrong' } | { outcome: 'throttled'; retryAfterSeconds: number }
+
+/**
+ * Checks a login name and password. An unknown account, a wrong password and a disabled account get the same answer after
+ * the same work (ASVS 5.0 §6.3.8). Starts no session: that is the protocol's.
+ * @throws HasherBusyError when too many passwords are being checked; the attempt then does not count
+ */
+export async function signIn(db: Knex, deps: SignInDeps, attempt: SignInAttempt): Promise<SignInResult> {
+  const { hasher, throttle } = deps
+  const counted = await throttle.begin(db, attempt)
+  if (!counted.allowed) return { outcome: 'throttled', retryAfterSeconds: counted.retryAfterSeconds }
+
+  const found = await findCredentials(db, attempt.login)
+  const user = await matching(db, hasher, found, attempt.password).catch(async (error: unknown) => {
+    if (error instanceof HasherBusyError) await throttle.withdraw(db, counted)
+    throw error
+  })
+  if (!user) {
+    await recordFailure(db, counted, attempt.address, found?.user.id)
+    return { outcome: 'wrong' }
+  }
+  await throttle.succeed(db, counted)
+  return { outcome: 'ok', user }
+}
+
+/**
+ * Asks a person who is signed in for the present password once more. Guesses count like those at the door, or a stolen
+ * session would be a place to guess in peace.
+ * @throws HasherBusyError
+ */
+export async function checkPassword(
+  db: Knex,
+  deps: SignInDeps,
+  { userId, password, address }: { userId: string; password: string; address: string },
+): Promise<SignInResult> {
+  const user = await findUser(db, userId)
+  return user ? signIn(db, deps, { login: user.username, password, address }) : { outcome: 'wrong' }
+}
+
+/** The user whose password this is, open for sign-in right now; undefined otherwise. */
+async function matching(
+  db: Knex,
+  hasher: PasswordHasher,
+  found: Credentials | undefined,
+  password: string,
+): Promise<User | undefined> {
+  const { valid, needsRehash } = await hasher.verify(found?.passwordHash, password)
+  if (!valid || !found?.passwordHash || found.user.disabledAt) return undefined
+  const freshHash = needsRehash ? await rehash(hasher, password) : undefined
+  return confirmCredentials(db, { userId: found.user.id, passwordHash: found.passwordHash, freshHash })
+}
+
+/** A stronger hash is a kindness that can wait for the next sign-in; it must not turn this one away. */
+async function rehash(hasher: PasswordHasher, password: string): Promise<string | undefined> {
+  try {
+    return await hasher.hash(password)
+  } catch (error) {
+    if (error instanceof HasherBusyError) return undefined
+    throw error
+  }
+}
+
+/** What was typed as a name is not kept: people type passwords there. */
+async function recordFailure(db: Knex, counted: Attempt, address: string, userId: string | undefined): Promise<void> {
+  const about = userId ? { subject: userId, userId } : {}
+  await db.transaction(async (trx) => {
+    await appendEvent(trx, { type: 'login.failed', ...about, data: { address } })
+    for (const by of ['account', 'address'] as const) {
+      const seconds = counted[by].block?.seconds
+      if (seconds) await appendEvent(trx, { type: 'login.throttled', ...about, data: { address, by, seconds } })
+    }
+  })
+}

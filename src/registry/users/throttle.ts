@@ -1,0 +1,201 @@
+/**
+ * Slows down guessing, by account and by address. An attempt is counted before the password is looked at, by one statement
+ * on the database's clock: guesses sent at the same moment to many instances count one by one, and those that come while a
+ * block lasts are refused without being counted (else anyone could hold an account shut by knocking).
+ *
+ *   free ──failure──▶ free … ──one too many──▶ blocked 2, 4, 8 … 300 s ──time──▶ one more try ──failure──▶ blocked longer
+ *     ▲                                                              └─success──▶ (account) forgotten
+ *     └──────────────────────── 15 minutes of quiet ◀────────────────────────────────────────────────────┘
+ *
+ * The account's key is made from what was typed, whether or not such an account exists, so a block tells nothing.
+ */
+import type { Knex } from 'knex'
+import { createHash } from 'node:crypto'
+import { isIP } from 'node:net'
+import { normalizeLogin } from './user.ts'
+
+export interface ThrottlePolicy {
+  /** Failures that cost nothing. */
+  free: number
+  /** After this much quiet all failures are forgotten. */
+  forgetSeconds: number
+  /**
+   * One failure is forgotten for each such span of quiet. Behind one address there may be a whole office, which is never
+   * quiet for a quarter of an hour; its occasional mistakes must not add up for ever.
+   */
+  drainSeconds: number
+}
+
+export const LONGEST_BLOCK_SECONDS = 300
+
+const ACCOUNT: ThrottlePolicy = { free: 5, forgetSeconds: 900, drainSeconds: Infinity }
+const ADDRESS: ThrottlePolicy = { free: 50, forgetSeconds: 900, drainSeconds: 18 }
+
+/** An attempt that was let through and counted as a failure until it proves to be none. */
+export interface Attempt {
+  allowed: true
+  account: Counted
+  address: Counted
+}
+
+export interface Refusal {
+  allowed: false
+  /** Whole seconds, at least 1. */
+  retryAfterSeconds: number
+}
+
+interface Counted {
+  key: Buffer
+  /** Set when this attempt began a block: until when, as the database wrote it, and how long that is. */
+  block: { until: string; seconds: number } | undefined
+}
+
+export interface LoginThrottle {
+  /** Counts an attempt, unless the account or the address is blocked. */
+  begin(db: Knex, attempt: { login: string; address: string }): Promise<Attempt | Refusal>
+  /** The password was right: the account starts afresh, and the address gets back what this attempt cost it. */
+  succeed(db: Knex, attempt: Attempt): Promise<void>
+  /** The password was never looked at: nothing was learned, so nothing counts. */
+  withdraw(db: Knex, attempt: Attempt): Promise<void>
+  /** Drops counters that no longer matter. @returns how many */
+  prune(db: Knex): Promise<number>
+}
+
+export function createLoginThrottle({
+  account = ACCOUNT,
+  address = ADDRESS,
+}: { account?: ThrottlePolicy; address?: ThrottlePolicy } = {}): LoginThrottle {
+  return {
+    begin: async (db, attempt) => {
+      const keys = { account: accountKey(attempt.login), address: addressKey(attempt.address) }
+      const counted = await count(db, [
+        { key: keys.account, ...account },
+        { key: keys.address, ...address },
+      ])
+      const byAccount = counted.find(({ key }) => key.equals(keys.account))
+      const byAddress = counted.find(({ key }) => key.equals(keys.address))
+      if (byAccount && byAddress) return { allowed: true, account: byAccount, address: byAddress }
+      // Another attempt blocked one of the two in this very moment: what the other was charged is given back.
+      for (const one of counted) await uncount(db, one)
+      return { allowed: false, retryAfterSeconds: await secondsLeft(db, [keys.account, keys.address]) }
+    },
+
+    succeed: async (db, attempt) => {
+      await db('login_throttles').where({ key: attempt.account.key }).delete()
+      await uncount(db, attempt.address)
+    },
+
+    withdraw: async (db, attempt) => {
+      await uncount(db, attempt.account)
+      await uncount(db, attempt.address)
+    },
+
+    prune: async (db) => {
+      const longest = Math.max(account.forgetSeconds, address.forgetSeconds)
+      return db('login_throttles')
+        .whereRaw('last_failure_at < clock_timestamp() - make_interval(secs => ?)', [longest])
+        .whereRaw('blocked_until < clock_timestamp()')
+        .delete()
+    },
+  }
+}
+
+/**
+ * Both counters in one statement, or neither when a block already stands. The condition is checked once more on the locked
+ * row, which is where attempts that run at the same time meet; rows are taken in the order of their keys, so two attempts
+ * can't wait for each other.
+ */
+const COUNT = `
+  with policy (key, free, forget, drain) as (
+    values (?::bytea, ?::int, ?::float8, ?::float8), (?::bytea, ?::int, ?::float8, ?::float8)
+  ), attempt as (
+    select key from policy
+    where not exists (
+      select from policy join login_throttles using (key) where blocked_until > clock_timestamp()
+    )
+    order by key
+  )
+  insert into login_throttles as counter (key, failures, last_failure_at, blocked_until)
+  select key, 1, clock_timestamp(), clock_timestamp() from attempt
+  on conflict (key) do update set (failures, last_failure_at, blocked_until) = (
+    select total, clock_timestamp(), case when total > free
+      then clock_timestamp() + make_interval(secs => least(?, power(2, least(total - free, 30))))
+      else counter.blocked_until end
+    from policy
+    cross join lateral (select extract(epoch from clock_timestamp() - counter.last_failure_at)::float8 as quiet) as since
+    cross join lateral (
+      select 1 + case when quiet >= forget then 0
+        else greatest(0, counter.failures - floor(quiet / drain)::int) end as total
+    ) as failed
+    where policy.key = counter.key
+  )
+  where counter.blocked_until <= clock_timestamp()
+  returning key, blocked_until::text as until,
+    greatest(0, round(extract(epoch from blocked_until - last_failure_at)))::int as seconds`
+
+async function count(db: Knex, wanted: (ThrottlePolicy & { key: Buffer })[]): Promise<Counted[]> {
+  const policies = wanted.flatMap(({ key, free, forgetSeconds, drainSeconds }) => [
+    key,
+    free,
+    forgetSeconds,
+    drainSeconds,
+  ])
+  const { rows } = await db.raw<{ rows: { key: Buffer; until: string; seconds: number }[] }>(COUNT, [
+    ...policies,
+    LONGEST_BLOCK_SECONDS,
+  ])
+  return rows.map(({ key, until, seconds }) => ({ key, block: seconds > 0 ? { until, seconds } : undefined }))
+}
+
+/** Takes one failure back, and the block with it if it was this attempt that began it. */
+async function uncount(db: Knex, { key, block }: Counted): Promise<void> {
+  await db('login_throttles')
+    .where({ key })
+    .update({
+      failures: db.raw('greatest(0, failures - 1)'),
+      blocked_until: db.raw('case when blocked_until = ?::timestamptz then clock_timestamp() else blocked_until end', [
+        block?.until ?? null,
+      ]),
+    })
+}
+
+async function secondsLeft(db: Knex, keys: Buffer[]): Promise<number> {
+  const row = await db('login_throttles')
+    .whereIn('key', keys)
+    .first<{ seconds: number | null }>(
+      db.raw('ceil(extract(epoch from max(blocked_until) - clock_timestamp()))::int as seconds'),
+    )
+  return Math.max(1, row.seconds ?? 1)
+}
+
+/** Every spelling of a login name that means the same account has the same key; so does a name that nobody has. */
+function accountKey(login: string): Buffer {
+  return digest('account', normalizeLogin(login) ?? login.normalize('NFKC').toLowerCase().trim())
+}
+
+/** An IPv6 customer has a /64 to choose addresses from; an IPv4 address may come dressed as IPv6. */
+function addressKey(address: string): Buffer {
+  return digest('address', networkOf(address))
+}
+
+/** The network that one customer holds: the IPv4 address itself, or the first 64 bits of an IPv6 address. */
+export function networkOf(address: string): string {
+  const bare = address.replace(/%.*$/, '').toLowerCase()
+  if (isIP(bare) !== 6) return bare
+  // The URL parser writes an IPv6 address in its one short form (RFC 5952).
+  const short = new URL(`http://[${bare}]`).hostname.slice(1, -1)
+  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short)
+  if (mapped) {
+    const bits = [mapped[1], mapped[2]].map((group) => Number.parseInt(group ?? '0', 16))
+    return bits.flatMap((group) => [group >> 8, group & 255]).join('.')
+  }
+  const [head = '', tail] = short.split('::')
+  const groups = head ? head.split(':') : []
+  const after = tail ? tail.split(':') : []
+  const zeros = tail === undefined ? 0 : 8 - groups.length - after.length
+  return [...groups, ...Array<string>(zeros).fill('0'), ...after].slice(0, 4).join(':') + '::/64'
+}
+
+function digest(kind: string, value: string): Buffer {
+  return createHash('sha256').update(`${kind}\0${value}`).digest()
+}

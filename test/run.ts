@@ -26,6 +26,8 @@ const lifecycle = createLifecycle({ onError: (name, error) => console.error(`cou
 
 let interrupted = false
 let child: ChildProcess | undefined
+/** Printed when everything has stopped, so that it is the last line. */
+let verdict = '0 passed, 0 failed'
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     interrupted = true
@@ -40,14 +42,15 @@ async function main(): Promise<number> {
     const directory = makeRunDirectory()
     const url = process.env.TEST_DATABASE_URL || (await startServer(directory))
     const template = await makeTemplate(url)
-    if (interrupted) return 1
+    if (interrupted) throw new Error('interrupted')
     return await runAva({ TEST_DATABASE_URL: url, TEST_DATABASE_TEMPLATE: template, TMPDIR: directory })
   } catch (error) {
     console.error(error)
-    console.log('0 passed, 1 failed')
+    verdict = '0 passed, 1 failed'
     return 1
   } finally {
     await lifecycle.close(15_000)
+    console.log(verdict)
   }
 }
 
@@ -109,7 +112,7 @@ async function runAva(environment: Record<string, string>): Promise<number> {
     // A process group of its own, so that nothing a broken test has started is left.
     detached: true,
   })
-  lifecycle.add('test processes', () => void endGroup(child!.pid!, 'SIGKILL'))
+  lifecycle.add('test processes', () => endGroup(child!.pid!, 'SIGKILL'))
   const ended = new Promise<number>((resolve) => {
     child!.once('error', () => resolve(1))
     child!.once('close', (code) => resolve(code ?? 1))
@@ -117,7 +120,7 @@ async function runAva(environment: Record<string, string>): Promise<number> {
   for await (const line of createInterface({ input: child.stdout! })) tally.read(line)
   const status = await ended
   const { passed, failed, skipped } = tally.end({ brokenOff: interrupted || (status !== 0 && tally.failed === 0) })
-  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+  verdict = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
   return status === 0 && failed === 0 && passed > 0 && !interrupted ? 0 : 1
 }
 

@@ -50,11 +50,13 @@ const PATIENCE_MS = 6_000
 /** Connects. Throws `DatabaseError` with one clear line (never with the password) when the database can't be used. */
 export async function connectDatabase(options: DatabaseOptions): Promise<Database> {
   const { url, dataDirectory, poolMax, log, patienceMs = PATIENCE_MS } = options
+  if (url) describe(url)
   const embedded = url ? undefined : await startEmbedded({ directory: join(dataDirectory, 'postgres'), log })
-  const settings = clientSettings(url ?? embedded!.url)
+  const address = url || embedded!.url
+  const settings = clientSettings(address)
   const pool = createPool(settings, poolMax, log)
   try {
-    await assertUsable(pool, describe(settings), Date.now() + patienceMs)
+    await assertUsable(pool, describe(address), Date.now() + patienceMs)
   } catch (error) {
     await pool.end()
     await embedded?.release()
@@ -79,19 +81,8 @@ export async function connectDatabase(options: DatabaseOptions): Promise<Databas
 }
 
 function clientSettings(url: string): pg.ClientConfig {
-  let parsed: pg.Client
-  try {
-    // Lets pg itself read the URL, so that what is described in messages is what is used.
-    parsed = new pg.Client({ connectionString: url })
-  } catch {
-    throw new DatabaseError(
-      'DATABASE_URL is not a connection string: expected postgresql://user:password@host:5432/database',
-    )
-  }
   return {
     connectionString: url,
-    host: parsed.host,
-    ...(parsed.database && { database: parsed.database }),
     application_name: 'grantry',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
@@ -126,7 +117,7 @@ async function assertUsable(pool: pg.Pool, where: string, deadline: number): Pro
   const version = await readVersion(pool, where, deadline)
   if (version >= OLDEST_SUPPORTED) return
   throw new DatabaseError(
-    `the database at ${where} is PostgreSQL ${Math.floor(version / 10_000)}: Grantry needs 15 or newer`,
+    `the database ${where} is PostgreSQL ${Math.floor(version / 10_000)}: Grantry needs 15 or newer`,
   )
 }
 
@@ -145,8 +136,17 @@ async function readVersion(pool: pg.Pool, where: string, deadline: number): Prom
 }
 
 function unreachable(where: string, error: unknown): DatabaseError {
-  const { code, message } = error as NodeJS.ErrnoException
-  return new DatabaseError(`cannot use the database at ${where}: ${message || code} (check DATABASE_URL)`)
+  const { code = '', message } = error as NodeJS.ErrnoException
+  const reason = NETWORK_FAULTS[code] ?? (message || code)
+  return new DatabaseError(`cannot use the database ${where}: ${reason}`, { cause: error })
+}
+
+const NETWORK_FAULTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing answers there (connection refused)',
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'its name could not be looked up',
+  ENOENT: 'no such socket',
+  ETIMEDOUT: 'no answer in time',
 }
 
 /** Faults that time may mend: no answer, starting up, too many clients. Wrong passwords and missing databases are not among them. */
@@ -155,6 +155,15 @@ function isPassing(error: unknown): boolean {
   return !/^(28|3D|42|22)/.test(code)
 }
 
-function describe({ host, database }: pg.ClientConfig): string {
-  return `${host}, database ${typeof database === 'string' ? database : '(default)'}`
+/** Host and database of a connection string as pg itself reads it; neither user nor password. */
+function describe(url: string): string {
+  try {
+    const { host, port, database } = new pg.Client({ connectionString: url })
+    if (/^postgres(ql)?:\/\//.test(url)) return `${host}:${port}/${database}`
+  } catch {
+    // pg's own message would repeat the string.
+  }
+  throw new DatabaseError(
+    'DATABASE_URL is no connection string: expected postgresql://user:password@host:5432/database',
+  )
 }

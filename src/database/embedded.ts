@@ -18,6 +18,7 @@ import { ensureCluster, placesIn, ROLE } from './embedded/cluster.ts'
 import {
   clearDeadLocks,
   launchPostmaster,
+  serverState,
   socketDirectory,
   stopPostmaster,
   type Launch,
@@ -30,6 +31,8 @@ import { DatabaseError } from './error.ts'
 const USERS_LOCK = 1_735_290_733
 const START_DEADLINE_MS = 30_000
 const REJOIN_CEILING_MS = 5_000
+/** What a postmaster says that meets another one which is just starting or ending, or the last children of a killed one. */
+const IN_THE_WAY = /lock file ".*" already exists|pre-existing shared memory block/
 
 export interface EmbeddedOptions {
   /** Ours alone, made if missing, such as `<DATA_DIR>/postgres`. */
@@ -52,29 +55,42 @@ export interface Embedded {
  * Throws `DatabaseError` with one clear line when this system, user or directory can't carry it.
  */
 export async function startEmbedded({ directory, log, settings = {} }: EmbeddedOptions): Promise<Embedded> {
-  const binaries = findBinaries()
-  const places = placesIn(makeDirectory(directory))
-  const account = accountFor(places.directory)
-  handOver(places.directory, account)
-  return inTurn(places.directory, async (alone) => {
-    linkLibraries(binaries.libraries, places.libraries)
-    const password = await ensureCluster({ places, binaries, account }, alone)
-    const context = { places, binaries, account, password, settings, socket: socketDirectory(places, password) }
-    return stay(context, await enter(context), log)
-  })
+  try {
+    const binaries = findBinaries()
+    const places = placesIn(makeDirectory(directory))
+    const account = accountFor(places.directory)
+    handOver(places.directory, account)
+    return await inTurn(places.directory, async (alone) => {
+      linkLibraries(binaries.libraries, places.libraries)
+      handOver(places.libraries, account)
+      const password = await ensureCluster({ places, binaries, account }, alone)
+      const context = { places, binaries, account, password, settings, socket: socketDirectory(places, password) }
+      return stay(context, await enter(context), log)
+    })
+  } catch (error) {
+    throw isFileError(error) ? fileFault(resolve(directory), error) : error
+  }
+}
+
+function isFileError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error
+}
+
+function fileFault(directory: string, error: NodeJS.ErrnoException): DatabaseError {
+  const reason = error.message.replace(/\s+/g, ' ')
+  return new DatabaseError(
+    `the embedded PostgreSQL cannot use ${directory} (${reason}): mend that or set DATABASE_URL`,
+    {
+      cause: error,
+    },
+  )
 }
 
 /** The directory's real path, made when missing. */
 function makeDirectory(directory: string): string {
-  const path = resolve(directory)
-  try {
-    mkdirSync(dirname(path), { recursive: true })
-    mkdirSync(path, { recursive: true, mode: 0o700 })
-    return realpathSync(path)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new DatabaseError(`cannot make ${path} (${code}): choose another DATA_DIR or set DATABASE_URL`)
-  }
+  mkdirSync(dirname(resolve(directory)), { recursive: true })
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  return realpathSync(directory)
 }
 
 /** What root has made is given to the account that PostgreSQL will run as. */
@@ -90,21 +106,23 @@ function handOver(directory: string, { stepDown, uid, gid }: Account): void {
   }
 }
 
-/** Joins the server, and starts it first where none answers. The connection returned holds the shared lock. */
-async function enter(context: ServerContext): Promise<pg.Client> {
+/** Joins the server, and starts it first where there is none. The connection returned holds the shared lock. */
+async function enter(context: ServerContext, signal?: AbortSignal): Promise<pg.Client> {
   let launch: Launch | undefined
-  let obstacle = 'no answer'
-  for (const deadline = Date.now() + START_DEADLINE_MS; Date.now() < deadline; await delay(10)) {
-    const answer = await join(context)
-    if (answer instanceof pg.Client) return answer
-    obstacle = answer.message
+  let obstacle = 'it did not answer'
+  for (const deadline = Date.now() + START_DEADLINE_MS; Date.now() < deadline && !signal?.aborted; await delay(5)) {
     if (launch?.failed) throw launch.failed
     if (launch?.ended !== undefined) {
-      // Another server's lock file: one that is just starting or ending. Anything else is a fault.
-      if (!/lock file ".*" already exists/.test(launch.ended)) throw startFault(context, launch.ended)
+      if (!IN_THE_WAY.test(launch.ended)) throw startFault(context, launch.ended)
       launch = undefined
       await delay(100)
-    } else if (answer.isDown && !launch) {
+    }
+    const state = serverState(context)
+    if (state === 'changing') continue
+    const answer = state === 'up' ? await join(context) : 'down'
+    if (answer instanceof pg.Client) return answer
+    if (answer !== 'down') obstacle = answer.obstacle
+    else if (!launch) {
       clearDeadLocks(context)
       launch = launchPostmaster(context)
     }
@@ -118,7 +136,7 @@ function startFault({ places }: ServerContext, said: string): DatabaseError {
   return new DatabaseError(`the embedded PostgreSQL did not start: ${reason || 'it said nothing'} (see ${places.log})`)
 }
 
-async function join(context: ServerContext): Promise<pg.Client | { isDown: boolean; message: string }> {
+async function join(context: ServerContext): Promise<pg.Client | 'down' | { obstacle: string }> {
   const { socket, password } = context
   const client = new pg.Client({
     host: socket,
@@ -129,6 +147,7 @@ async function join(context: ServerContext): Promise<pg.Client | { isDown: boole
     database: 'postgres',
     application_name: 'grantry keeper',
     connectionTimeoutMillis: 5_000,
+    statement_timeout: 20_000,
   })
   // Its loss is seen by 'end'; without a listener the error would end the process.
   client.on('error', () => undefined)
@@ -145,7 +164,7 @@ async function join(context: ServerContext): Promise<pg.Client | { isDown: boole
         `the embedded PostgreSQL at ${socket} refuses us (${message}): it is not the one of ${context.places.directory}`,
       )
     }
-    return { isDown: code === 'ENOENT' || code === 'ECONNREFUSED', message }
+    return code === 'ENOENT' || code === 'ECONNREFUSED' ? 'down' : { obstacle: message }
   }
 }
 
@@ -174,7 +193,7 @@ function stay(context: ServerContext, first: pg.Client, log: EmbeddedOptions['lo
     log.warn({ directory: context.places.directory }, 'embedded PostgreSQL lost, starting or joining it again')
     for (let pause = 100; !leaving.signal.aborted; pause = Math.min(pause * 2, REJOIN_CEILING_MS)) {
       try {
-        return take(await inTurn(context.places.directory, () => enter(context)))
+        return take(await inTurn(context.places.directory, () => enter(context, leaving.signal)))
       } catch (error) {
         log.warn({ reason: (error as Error).message }, 'embedded PostgreSQL not back yet')
       }
@@ -207,5 +226,5 @@ async function isLastOut(client: pg.Client): Promise<boolean> {
 
 function connectionString({ socket, password }: ServerContext): string {
   const parameters = new URLSearchParams({ host: socket, port: '5432', sslmode: 'disable' })
-  return `postgresql://${ROLE}:${encodeURIComponent(password)}@/${ROLE}?${parameters}`
+  return `postgresql://${ROLE}:${encodeURIComponent(password)}@/${ROLE}?${parameters.toString().replaceAll('+', '%20')}`
 }

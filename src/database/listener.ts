@@ -21,7 +21,7 @@ export function createListener(settings: pg.ClientConfig, log: Logger): Listener
   let connecting: Promise<pg.Client> | undefined
 
   function deliver(channel: string, payload: string): void {
-    for (const handler of [...(channels.get(channel) ?? [])]) {
+    for (const handler of channels.get(channel) ?? []) {
       try {
         handler(payload)
       } catch (error) {

@@ -26,10 +26,12 @@ const SKIP_NOTE = /^#\s+skipped: (.+)$/
 export function createTally(print: (line: string) => void = console.log): Tally {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
   let current: Result | undefined
+  let last = 'the start'
 
   function close(): void {
     if (!current) return
     const { outcome, title, details } = current
+    last = `"${title}"`
     const note = details.map((line) => SKIP_NOTE.exec(line)?.[1]).find(Boolean)
     const final = outcome === 'passed' && note ? 'skipped' : outcome
     counts[final] += 1
@@ -52,7 +54,7 @@ export function createTally(print: (line: string) => void = console.log): Tally 
     end({ brokenOff }) {
       close()
       if (brokenOff) {
-        print('failed: the run broke off (a timeout, a crash, or no test found)')
+        print(`failed: the run broke off after ${last} (a timeout, a crash, or no test found)`)
         counts.failed += 1
       }
       return counts

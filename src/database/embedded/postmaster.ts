@@ -3,6 +3,7 @@ import {
   chownSync,
   closeSync,
   constants,
+  existsSync,
   fchownSync,
   fstatSync,
   ftruncateSync,
@@ -45,7 +46,10 @@ const SETTINGS = {
   jit: 'off',
   timezone: 'UTC',
   log_timezone: 'UTC',
-  log_min_messages: 'warning',
+  log_checkpoints: 'off',
+  // Neither statements nor the values of rows belong in a log.
+  log_min_error_statement: 'panic',
+  log_error_verbosity: 'terse',
   log_line_prefix: '%m [%p] ',
 }
 
@@ -115,6 +119,14 @@ export function clearDeadLocks({ places: { data }, socket }: ServerContext): voi
   }
 }
 
+/** What the lock file tells of the server: whether asking it for a connection makes sense yet. */
+export function serverState({ places: { data } }: ServerContext): 'down' | 'changing' | 'up' {
+  const lines = readLines(join(data, 'postmaster.pid'))
+  const pid = pidOf(lines)
+  if (pid === undefined || !isPostmaster(pid, data)) return 'down'
+  return /^st(arting|opping)/.test(lines[7] ?? 'starting') ? 'changing' : 'up'
+}
+
 /** Ends the postmaster of this cluster: fast shutdown (clients are cut off, data is written), then without mercy. */
 export async function stopPostmaster({ places: { data }, socket }: ServerContext): Promise<void> {
   const pid = pidIn(join(data, 'postmaster.pid'))
@@ -139,17 +151,24 @@ function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
 }
 
 function pidIn(file: string): number | undefined {
+  return pidOf(readLines(file))
+}
+
+/** In both lock files the first line is the process id, negative for a single-user server. */
+function pidOf([first = '']: string[]): number | undefined {
+  const pid = Math.abs(Number.parseInt(first, 10))
+  return pid > 0 ? pid : undefined
+}
+
+function readLines(file: string): string[] {
   try {
-    // In the socket's lock file, as in postmaster.pid, the first line is the process id; a negative one is a standalone backend.
-    const pid = Math.abs(Number.parseInt(readFileSync(file, 'utf8'), 10))
-    return pid > 0 ? pid : undefined
+    return readFileSync(file, 'utf8').split('\n')
   } catch {
-    return undefined
+    return []
   }
 }
 
-/** Whether this number is the postmaster of that data, which is its working directory. True also when it can't be told, so that
- * the lock of a living server is never taken away. */
+/** Whether this number is the postmaster of that data, which is its working directory. */
 function isPostmaster(pid: number, data: string): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -158,9 +177,9 @@ function isPostmaster(pid: number, data: string): boolean {
     if (!stat.slice(stat.indexOf('(') + 1, end).startsWith('postgres')) return false
     const [cwd, ours] = [statSync(`/proc/${pid}/cwd`), statSync(data)]
     return cwd.ino === ours.ino && cwd.dev === ours.dev
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    return code !== 'ENOENT' && code !== 'ESRCH'
+  } catch {
+    // Where it can't be told it counts as alive, so that the lock of a living server is never taken away.
+    return existsSync(`/proc/${pid}`) || !existsSync('/proc/self')
   }
 }
 

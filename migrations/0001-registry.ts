@@ -50,6 +50,10 @@ export async function up(knex: Knex): Promise<void> {
         check (built_in or ('authorization_code' = any (grant_types)) = (cardinality(redirect_uris) > 0))
     );
 
+    -- The account page signs in like any app. Its redirect URI follows ISSUER, so none is stored.
+    insert into clients (id, kind, name, token_endpoint_auth_method, grant_types, openid_scopes, first_party, built_in)
+    values ('cli_grantryaccountpage22222222', 'spa', 'Account', 'none', '{authorization_code}', '{openid}', true, true);
+
     create table client_secrets (
       id text primary key check (id ~ '^sec_[a-z2-7]{26}$'),
       client_id text not null references clients (id) on delete cascade,

@@ -33,7 +33,7 @@ export interface Config {
     readonly pollSeconds: number
     readonly jwksMaxAgeSeconds: number
   }
-  readonly demo: { readonly port: number } | undefined
+  readonly demo: { readonly port: number; readonly databaseUrl: string | undefined } | undefined
 }
 
 /** Everything that is wrong with the environment, one sentence each. */
@@ -96,7 +96,7 @@ export function loadConfig(env: Environment): Config {
       pollSeconds: values.KEY_POLL_SECONDS ?? 60,
       jwksMaxAgeSeconds: values.JWKS_MAX_AGE_SECONDS ?? 600,
     },
-    demo: development && demoPort !== 'off' ? { port: demoPort } : undefined,
+    demo: development && demoPort !== 'off' ? { port: demoPort, databaseUrl: values.DEMO_DATABASE_URL } : undefined,
   })
 }
 

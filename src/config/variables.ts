@@ -114,6 +114,12 @@ export const variables = {
     unset: '600',
     parse: wholeNumber(1, 86_400),
   },
+  DEMO_DATABASE_URL: {
+    about: "The demo's own database, if it shall not start an embedded one.",
+    unset: 'a PostgreSQL of its own in DATA_DIR/demo',
+    parse: databaseUrl,
+    secret: true,
+  },
   DEMO_PORT: {
     about: 'Port of the demo orders API and playground, started beside the server in development; off for none.',
     unset: '4000',

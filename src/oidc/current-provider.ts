@@ -1,15 +1,26 @@
+import type { RequestListener } from 'node:http'
 import type { Provider } from 'oidc-provider'
 import type { KeyRing } from '../keys/ring.ts'
 import { createProvider, type ProviderDependencies } from './provider.ts'
+
+export interface CurrentProvider {
+  get(): Provider
+  /** Answers a request to one of the protocol's paths. */
+  handle: (...args: Parameters<RequestListener>) => Promise<void>
+}
 
 /**
  * The provider of this moment. When signing keys turn over, a new one takes its place between two requests; requests under
  * way finish with the one they began with.
  */
-export function currentProvider(deps: ProviderDependencies, ring: KeyRing): { get(): Provider; close(): void } {
-  let provider = createProvider(deps, ring.current())
-  const stop = ring.onChange((keys) => {
-    provider = createProvider(deps, keys)
+export function currentProvider(deps: ProviderDependencies, ring: KeyRing): CurrentProvider {
+  const make = (keys = ring.current()) => {
+    const provider = createProvider(deps, keys)
+    return { provider, handle: provider.callback() }
+  }
+  let current = make()
+  ring.onChange((keys) => {
+    current = make(keys)
   })
-  return { get: () => provider, close: stop }
+  return { get: () => current.provider, handle: async (req, res) => current.handle(req, res) }
 }

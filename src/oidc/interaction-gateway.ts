@@ -2,7 +2,7 @@
  * What the pages may ask of the protocol. They see plain values; the library stays behind this file.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { errors, type Client, type Provider } from 'oidc-provider'
+import { errors, type Client, type InteractionResults, type Provider } from 'oidc-provider'
 import type { Config } from '../config/load.ts'
 import { PASSWORD_SIGN_IN } from './configuration/account.ts'
 import { policyOf, type Policy } from './configuration/client-metadata.ts'
@@ -61,7 +61,7 @@ interface Details {
 }
 
 export function createInteractionGateway(current: () => Provider, config: Config): InteractionGateway {
-  async function finish(req: IncomingMessage, res: ServerResponse, result: object, merge: boolean) {
+  async function finish(req: IncomingMessage, res: ServerResponse, result: InteractionResults, merge: boolean) {
     return unlessEnded(() => current().interactionResult(req, res, result, { mergeWithLastSubmission: merge }))
   }
 

@@ -19,11 +19,11 @@ export function reportErrors(provider: Provider, log: Logger): void {
   for (const event of REFUSALS) {
     events.on(event, (ctx, { error, error_description, error_detail }) => {
       const clientId = ctx.oidc.client?.clientId
-      const traceId = ctx.state.traceId as unknown
+      const traceId = ctx.response.get('x-request-id')
       log.info({ event, error, error_description, error_detail, client_id: clientId, trace_id: traceId }, 'refused')
     })
   }
   events.on('server_error', (ctx, error) => {
-    log.error({ err: error, route: ctx.oidc?.route, trace_id: ctx.state.traceId as unknown }, 'internal error')
+    log.error({ err: error, route: ctx.oidc?.route, trace_id: ctx.response.get('x-request-id') }, 'internal error')
   })
 }

@@ -16,6 +16,9 @@ export type GrantType = 'authorization_code' | 'refresh_token' | 'client_credent
 export type TokenEndpointAuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post'
 export type OpenidScope = 'openid' | 'profile' | 'email' | 'offline_access'
 
+/** The account page's own client: part of Grantry, made by the first migration. */
+export const ACCOUNT_CLIENT_ID = 'cli_grantryaccountpage22222222'
+
 export interface Client {
   /** `cli_…`; the client_id. */
   id: string

@@ -1,0 +1,91 @@
+/**
+ * Who is calling, and under which name. Only the issuer's host exists: whatever the library builds from a request is built
+ * from ISSUER, because everything else is taken out of the request or refused here, before anybody reads it.
+ */
+import type { IncomingMessage } from 'node:http'
+import { BlockList, isIP } from 'node:net'
+import type { Middleware } from 'koa'
+
+/** Proxies whose X-Forwarded-* count: a number of hops, or networks in CIDR form. */
+export type TrustProxy = { readonly hops: number } | { readonly networks: readonly string[] }
+
+export interface ForwardedOptions {
+  /** The one origin that this process answers for. */
+  origin: string
+  trustProxy: TrustProxy | undefined
+}
+
+/**
+ * Refuses other hosts with 421 (RFC 9110 §15.5.20) and rewrites the headers that name client, host and protocol to what is
+ * known to be true. Without TRUST_PROXY nobody's word counts but the socket's.
+ */
+export function forwarded({ origin, trustProxy }: ForwardedOptions): Middleware {
+  const expected = new URL(origin)
+  const trusted = trustProxy && 'networks' in trustProxy ? blockList(trustProxy.networks) : undefined
+
+  return (ctx, next) => {
+    const { req } = ctx
+    const chain = addressChain(req)
+    const address = clientAddress(chain, trustProxy, trusted)
+    const peerIsProxy = trusted ? contains(trusted, chain.at(-1)) : trustProxy !== undefined
+    const host = (peerIsProxy && single(req.headers['x-forwarded-host'])) || req.headers.host
+    if (!isHost(host, expected)) {
+      ctx.status = 421
+      ctx.type = 'text'
+      ctx.body = `This server answers only as ${origin}\n`
+      return undefined
+    }
+    delete req.headers.forwarded
+    delete req.headers['x-forwarded-host']
+    req.headers.host = expected.host
+    req.headers['x-forwarded-proto'] = expected.protocol.slice(0, -1)
+    req.headers['x-forwarded-for'] = address
+    return next()
+  }
+}
+
+/** X-Forwarded-For from left to right, then the peer of the socket. */
+function addressChain(req: IncomingMessage): string[] {
+  const named = [req.headers['x-forwarded-for'] ?? []].flat().join(',').split(',')
+  return [...named, req.socket.remoteAddress ?? ''].map(bare).filter((entry) => entry !== '')
+}
+
+function clientAddress(chain: string[], trust: TrustProxy | undefined, trusted: BlockList | undefined): string {
+  let index = chain.length - 1
+  if (trust && 'hops' in trust) index = Math.max(0, index - trust.hops)
+  while (trusted && index > 0 && contains(trusted, chain[index])) index -= 1
+  const address = chain[index] ?? ''
+  // Behind a trusted proxy the entry is that proxy's word; junk in it falls back to the socket.
+  return isIP(address) ? address : (chain.at(-1) ?? '')
+}
+
+/** Without port, brackets and the IPv4-in-IPv6 prefix: `[2001:db8::1]:443` → `2001:db8::1`. */
+function bare(entry: string): string {
+  const text = entry.trim()
+  const host = /^\[([^\]]+)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text
+  return host.replace(/^::ffff:(?=[\d.]+$)/i, '')
+}
+
+function blockList(networks: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const network of networks) {
+    const [address = '', bits] = network.split('/')
+    const family = isIP(address) === 4 ? 'ipv4' : 'ipv6'
+    list.addSubnet(address, bits === undefined ? (family === 'ipv4' ? 32 : 128) : Number(bits), family)
+  }
+  return list
+}
+
+function contains(list: BlockList, address: string | undefined): boolean {
+  const family = isIP(address ?? '')
+  return address !== undefined && family !== 0 && list.check(address, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+function single(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' && header !== '' && !header.includes(',') ? header : undefined
+}
+
+function isHost(host: string | undefined, expected: URL): boolean {
+  if (!host || !/^[\w.:[\]-]+$/.test(host)) return false
+  return URL.parse(`${expected.protocol}//${host}`)?.host === expected.host
+}

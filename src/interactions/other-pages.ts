@@ -1,0 +1,29 @@
+import type { Middleware } from 'koa'
+import { showPage } from './page.ts'
+import type { Renderer } from './pages/render.ts'
+
+/** Style sheet and pictures of the pages, by addresses that change with their content. */
+export function serveAssets({ assets }: Renderer): Middleware {
+  return (ctx, next) => {
+    const asset = ctx.method === 'GET' || ctx.method === 'HEAD' ? assets.find(ctx.path) : undefined
+    if (!asset) return next()
+    ctx.set({ 'Cache-Control': asset.cacheControl, ETag: asset.etag })
+    ctx.type = asset.type
+    ctx.body = asset.body
+    return undefined
+  }
+}
+
+/** The end of the line: nothing answers at this address. `/` leads to the one page that a person may look for. */
+export function notFound(renderer: Renderer): Middleware {
+  return (ctx) => {
+    if (ctx.body !== undefined || ctx.status !== 404) return
+    if (ctx.path === '/') return ctx.redirect('/account')
+    if (ctx.accepts('html', 'json') === 'json') {
+      ctx.status = 404
+      ctx.body = { error: 'not_found', error_description: 'there is nothing at this address' }
+    } else {
+      showPage(ctx, renderer, 'not-found', {}, { status: 404 })
+    }
+  }
+}

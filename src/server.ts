@@ -1,0 +1,163 @@
+/**
+ * The map of the system: everything is made here, in order, from a configuration and nothing else, and handed to what needs
+ * it. Read this first, then the folder that you came for.
+ *
+ *   browser, app, service ──▶ edge (trace, health, limits, host, headers) ──▶ pages (interactions/) or protocol (oidc/)
+ *                                                                               │                    │
+ *   operator's CLI ────────▶ registry/ (users, clients, resources, consents, …) ◀────────────────────┘
+ *                                │ every change writes its event (events/outbox)
+ *                                ▼
+ *                            PostgreSQL ◀── keys/ (signing keys turn themselves over)
+ */
+import { createServer, type Server } from 'node:http'
+import { join } from 'node:path'
+import Koa, { type Middleware } from 'koa'
+import type { Config } from './config/load.ts'
+import { connectDatabase, type Database } from './database/connect.ts'
+import { migrateUp } from './database/migrate.ts'
+import { cacheable } from './http/cacheable.ts'
+import { forwarded } from './http/forwarded.ts'
+import { health } from './http/health.ts'
+import { limits } from './http/limits.ts'
+import { securityHeaders } from './http/security-headers.ts'
+import { trace } from './http/trace.ts'
+import { createFormTokens } from './interactions/page.ts'
+import { notFound, serveAssets } from './interactions/other-pages.ts'
+import { createRenderer } from './interactions/pages/render.ts'
+import { createProtocolPages } from './interactions/protocol-pages.ts'
+import { createInteractions } from './interactions/routes.ts'
+import { keyPolicy } from './config/key-policy.ts'
+import { checkMasterKey } from './keys/master-key-canary.ts'
+import { createKeyRing, type KeyRing } from './keys/ring.ts'
+import { createLifecycle } from './lib/lifecycle.ts'
+import { derive, type MasterKeys } from './lib/master-key.ts'
+import { createStorage } from './oidc/adapter/adapter.ts'
+import { currentProvider, type CurrentProvider } from './oidc/current-provider.ts'
+import { createInteractionGateway } from './oidc/interaction-gateway.ts'
+import { cacheablePaths, isProtocolPath } from './oidc/routes.ts'
+import { createPasswordHasher } from './registry/users/password.ts'
+import { createLoginThrottle } from './registry/users/throttle.ts'
+import type { Logger } from './telemetry/logger.ts'
+
+export interface AuthServer {
+  config: Config
+  db: Database
+  keys: KeyRing
+  /** Starts to listen. @returns the port */
+  listen(): Promise<number>
+  /** Stops taking requests, lets those under way finish, and ends everything in reverse order. */
+  close(deadlineMs?: number): Promise<void>
+}
+
+const VIEWS = join(import.meta.dirname, '..', 'views')
+
+/**
+ * Builds a server: connects to the database (embedded or DATABASE_URL), migrates it, reads or makes the signing keys.
+ * @throws whatever stands in the way, each error one clear line
+ */
+export async function createAuthServer(config: Config, masterKeys: MasterKeys, log: Logger): Promise<AuthServer> {
+  const lifecycle = createLifecycle({ onError: (name, err) => log.error({ err, part: name }, 'did not stop well') })
+  try {
+    const { poolMax, dataDirectory, url } = config.database
+    const db = await connectDatabase({ url, dataDirectory, poolMax, log })
+    lifecycle.add('database', () => db.close())
+    await migrateUp(db, log)
+    await checkMasterKey(db, masterKeys)
+
+    const keys = await createKeyRing({ db, policy: keyPolicy(config), masterKeys, log })
+    lifecycle.add('keys', () => keys.close())
+
+    const server = createServer(createApp({ config, masterKeys, log, db, keys }).callback())
+    lifecycle.add('http', () => stopListening(server))
+    return { config, db, keys, listen: () => listen(server, config), close: (ms) => lifecycle.close(ms) }
+  } catch (error) {
+    await lifecycle.close()
+    throw error
+  }
+}
+
+interface Parts {
+  config: Config
+  masterKeys: MasterKeys
+  log: Logger
+  db: Database
+  keys: KeyRing
+}
+
+/** The order in which a request passes everything. */
+function createApp({ config, masterKeys, log, db, keys }: Parts): Koa {
+  const renderer = createRenderer({ directory: VIEWS })
+  const { refreshReuseSeconds, accessSeconds } = config.tokens
+  const storage = createStorage({ pool: db.pool, masterKeys, issuer: config.issuer, log, refreshReuseSeconds })
+  const pages = createProtocolPages(renderer)
+  const provider = currentProvider({ config, db, masterKeys, storage, pages, log }, keys)
+  const gateway = createInteractionGateway(provider.get, config)
+  const hasher = createPasswordHasher()
+  const throttle = createLoginThrottle()
+  const tokens = createFormTokens(derive(masterKeys, 'forms'))
+
+  const app = new Koa({ proxy: true })
+  app.on('error', (err: Error) => log.error({ err }, 'a response failed'))
+  app.use(trace(log))
+  app.use(health(() => readiness(db, keys, config)))
+  app.use(limits())
+  app.use(securityHeaders({ https: config.issuer.startsWith('https:') }))
+  app.use(forwarded({ origin: config.issuer, trustProxy: config.trustProxy }))
+  app.use(serveAssets(renderer))
+  app.use(cacheable(cacheablePaths, config.keys.jwksMaxAgeSeconds))
+  app.use(protocol(provider.handle))
+  for (const page of createInteractions({
+    issuer: config.issuer,
+    db,
+    gateway,
+    renderer,
+    tokens,
+    hasher,
+    throttle,
+    accessSeconds,
+  })) {
+    app.use(page)
+  }
+  app.use(notFound(renderer))
+  return app
+}
+
+/** Hands requests for the protocol's paths to the library, which answers them itself. */
+function protocol(handle: CurrentProvider['handle']): Middleware {
+  return async (ctx, next) => {
+    if (!isProtocolPath(ctx.path)) return next()
+    ctx.respond = false
+    await handle(ctx.req, ctx.res)
+    return undefined
+  }
+}
+
+async function readiness(db: Database, keys: KeyRing, config: Config): Promise<string | undefined> {
+  const { publishSeconds, jwksMaxAgeSeconds } = config.keys
+  if (keys.staleSeconds() > publishSeconds - jwksMaxAgeSeconds) return 'signing keys are out of date'
+  try {
+    await db.pool.query('select 1')
+    return undefined
+  } catch {
+    return 'database'
+  }
+}
+
+function listen(server: Server, { listen: { host, port } }: Config): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port }, () => {
+      const address = server.address()
+      resolve(typeof address === 'object' && address ? address.port : port)
+    })
+  })
+}
+
+/** Idle connections end now, busy ones when their request is answered. */
+async function stopListening(server: Server): Promise<void> {
+  if (!server.listening) return
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  server.closeIdleConnections()
+  const nudge = setInterval(() => server.closeIdleConnections(), 100)
+  await closed.finally(() => clearInterval(nudge))
+}

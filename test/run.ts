@@ -16,6 +16,7 @@ import { startEmbedded } from '../src/database/embedded.ts'
 import { migrateUp } from '../src/database/migrate.ts'
 import { createLifecycle } from '../src/lib/lifecycle.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
+import { withDatabase } from './support/database-url.ts'
 import { createTally } from './support/tap.ts'
 
 const ROOM_BYTES = 1024 ** 3
@@ -45,7 +46,7 @@ async function main(): Promise<number> {
     if (interrupted) throw new Error('interrupted')
     return await runAva({ TEST_DATABASE_URL: url, TEST_DATABASE_TEMPLATE: template, TMPDIR: directory })
   } catch (error) {
-    console.error(error)
+    console.error(interrupted ? 'interrupted' : error)
     verdict = '0 passed, 1 failed'
     return 1
   } finally {
@@ -86,7 +87,7 @@ async function makeTemplate(url: string): Promise<string> {
   const name = `grantry_template_${randomBytes(4).toString('hex')}`
   await query(url, `create database ${name} template template0 strategy file_copy`)
   lifecycle.add('template', () => query(url, `drop database if exists ${name} with (force)`))
-  const own = url.replace(/^(\w+:\/\/[^/]*\/)[^?]*/, `$1${name}`)
+  const own = withDatabase(url, name)
   const database = await connectDatabase({ url: own, dataDirectory: '', poolMax: 1, log })
   try {
     await migrateUp(database, createLogger({ level: 'silent' }))

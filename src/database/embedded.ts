@@ -18,6 +18,7 @@ import { ensureCluster, placesIn, ROLE } from './embedded/cluster.ts'
 import {
   clearDeadLocks,
   launchPostmaster,
+  removeSocketDirectory,
   serverState,
   socketDirectory,
   stopPostmaster,
@@ -31,6 +32,7 @@ import { DatabaseError } from './error.ts'
 const USERS_LOCK = 1_735_290_733
 const START_DEADLINE_MS = 30_000
 const REJOIN_CEILING_MS = 5_000
+const TIDY_PATIENCE_MS = 2_000
 /** What a postmaster says that meets another one which is just starting or ending, or the last children of a killed one. */
 const IN_THE_WAY = /lock file ".*" already exists|pre-existing shared memory block/
 
@@ -206,7 +208,7 @@ function stay(context: ServerContext, first: pg.Client, log: EmbeddedOptions['lo
     await returning
     if (!seat) return
     try {
-      if (await isLastOut(seat)) await stopPostmaster(context)
+      if (await isLastOut(seat)) await shutDown(context)
     } catch (error) {
       log.warn({ reason: (error as Error).message }, 'embedded PostgreSQL was gone before it was left')
     }
@@ -222,6 +224,12 @@ async function isLastOut(client: pg.Client): Promise<boolean> {
   await client.query('select pg_advisory_unlock_shared($1)', [USERS_LOCK])
   const { rows } = await client.query<{ last: boolean }>('select pg_try_advisory_lock($1) as last', [USERS_LOCK])
   return rows[0]?.last ?? false
+}
+
+async function shutDown(context: ServerContext): Promise<void> {
+  await stopPostmaster(context)
+  const tidy = async (alone: boolean): Promise<void> => void (alone && removeSocketDirectory(context))
+  await inTurn(context.places.directory, tidy, TIDY_PATIENCE_MS)
 }
 
 function connectionString({ socket, password }: ServerContext): string {

@@ -4,8 +4,9 @@ import type { ExecutionContext } from 'ava'
 import pg from 'pg'
 import { connectDatabase, type Database } from '../../src/database/connect.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
+import { withDatabase } from './database-url.ts'
 
-/** What can register a teardown: `t` of a test, or of a `before` hook through `t.teardown`. */
+/** Registers what ends with the test: `t` itself. In hooks, where ava allows none, an object that collects for `test.after.always`. */
 export type Teardown = Pick<ExecutionContext, 'teardown'>
 
 export type TestDatabase = Database & { url: string }
@@ -32,8 +33,7 @@ async function cloneDatabase(t: Teardown, template: string): Promise<string> {
   const name = `test_${randomBytes(8).toString('hex')}`
   await administer(`create database ${name} template ${template} strategy file_copy`)
   t.teardown(() => administer(`drop database if exists ${name} with (force)`))
-  const url = requiredEnvironment('TEST_DATABASE_URL')
-  return url.replace(/^(\w+:\/\/[^/]*\/)[^?]*/, `$1${name}`)
+  return withDatabase(requiredEnvironment('TEST_DATABASE_URL'), name)
 }
 
 /** Runs one statement as the administrator of the test server. */

@@ -10,6 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseError } from '../error.ts'
 import { asAccount, type Account } from './account.ts'
@@ -50,7 +51,7 @@ export interface ClusterContext {
 export async function ensureCluster(context: ClusterContext, alone: boolean): Promise<string> {
   const { places } = context
   if (!existsSync(places.cluster)) {
-    if (alone) sweepUnfinished(places.directory)
+    if (alone) await sweepUnfinished(places.directory)
     await createCluster(context)
   }
   assertMajor(context)
@@ -114,9 +115,10 @@ function publish(unfinished: string, cluster: string): void {
   }
 }
 
-function sweepUnfinished(directory: string): void {
-  for (const name of readdirSync(directory)) {
-    if (/^new-\w{6}$/.test(name)) rmSync(join(directory, name), { recursive: true, force: true })
+/** What killed starts left behind. An initdb that has lost its parent may still be writing there; a remainder does no harm. */
+async function sweepUnfinished(directory: string): Promise<void> {
+  for (const name of readdirSync(directory).filter((entry) => /^new-\w{6}$/.test(entry))) {
+    await rm(join(directory, name), { recursive: true, force: true, maxRetries: 5 }).catch(() => undefined)
   }
 }
 

@@ -11,7 +11,6 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
-  readSync,
   rmSync,
   rmdirSync,
   statSync,
@@ -128,13 +127,22 @@ export function serverState({ places: { data } }: ServerContext): 'down' | 'chan
 }
 
 /** Ends the postmaster of this cluster: fast shutdown (clients are cut off, data is written), then without mercy. */
-export async function stopPostmaster({ places: { data }, socket }: ServerContext): Promise<void> {
+export async function stopPostmaster({ places: { data } }: ServerContext): Promise<void> {
   const pid = pidIn(join(data, 'postmaster.pid'))
   if (pid === undefined || !isPostmaster(pid, data)) return
   for (const [signal, patience] of STOP_SIGNALS) {
     if (!sendSignal(pid, signal) || (await isGone(pid, data, Date.now() + patience))) break
   }
-  removeSocketDirectory(socket)
+}
+
+/** Tidies up after a stop, unless somebody has started the server anew. To be called in turn with those who start it. */
+export function removeSocketDirectory(context: ServerContext): void {
+  if (serverState(context) !== 'down') return
+  try {
+    rmdirSync(context.socket)
+  } catch {
+    // Not empty, or gone already: neither hinders the next start.
+  }
 }
 
 async function isGone(pid: number, data: string, deadline: number): Promise<boolean> {
@@ -196,14 +204,6 @@ function prepareSocketDirectory(socket: string, account: Account): void {
   }
 }
 
-function removeSocketDirectory(socket: string): void {
-  try {
-    rmdirSync(socket)
-  } catch {
-    // Still in use by a server that started meanwhile, or gone already.
-  }
-}
-
 /** O_NOFOLLOW: root must not be led to write elsewhere by a link that the directory's owner planted. */
 function openLog(path: string, { stepDown, uid, gid }: Account): number {
   const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW
@@ -214,12 +214,13 @@ function openLog(path: string, { stepDown, uid, gid }: Account): number {
 }
 
 function readFrom(path: string, offset: number): string {
-  const log = openSync(path, 'r')
   try {
-    const buffer = Buffer.alloc(16_384)
-    return buffer.toString('utf8', 0, readSync(log, buffer, 0, buffer.length, offset))
-  } finally {
-    closeSync(log)
+    return readFileSync(path)
+      .subarray(offset, offset + 16_384)
+      .toString()
+  } catch {
+    // Removed with its directory while the server ran.
+    return ''
   }
 }
 

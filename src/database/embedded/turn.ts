@@ -12,10 +12,14 @@ const PATIENCE_MS = 60_000
  * is no lock file to outlive anybody. It only spares races their detours: PostgreSQL's own lock files are what guards the data.
  * Therefore work goes ahead (`alone` false) when the name can't be had.
  */
-export async function inTurn<T>(directory: string, work: (alone: boolean) => Promise<T>): Promise<T> {
+export async function inTurn<T>(
+  directory: string,
+  work: (alone: boolean) => Promise<T>,
+  patienceMs = PATIENCE_MS,
+): Promise<T> {
   const { dev, ino } = statSync(directory)
   const name = `\0grantry-${createHash('sha256').update(`${dev}:${ino}`).digest('hex')}`
-  const turn = await takeTurn(name, Date.now() + PATIENCE_MS)
+  const turn = await takeTurn(name, Date.now() + patienceMs)
   try {
     return await work(turn !== undefined)
   } finally {

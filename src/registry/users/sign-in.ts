@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { appendEvent } from '../../events/outbox.ts'
 import { HasherBusyError, type PasswordHasher } from './password.ts'
-import { confirmCredentials, findCredentials, findUser, type Credentials } from './queries.ts'
+import { confirmCredentials, findCredentials, findCredentialsById, findUser, type Credentials } from './queries.ts'
 import type { Attempt, LoginThrottle } from './throttle.ts'
 import type { User } from './user.ts'
 
@@ -67,8 +67,17 @@ async function matching(
 ): Promise<User | undefined> {
   const { valid, needsRehash } = await hasher.verify(found?.passwordHash, password)
   if (!valid || !found?.passwordHash || found.user.disabledAt) return undefined
+  const { passwordHash } = found
   const freshHash = needsRehash ? await rehash(hasher, password) : undefined
-  return confirmCredentials(db, { userId: found.user.id, passwordHash: found.passwordHash, freshHash })
+  const user = await confirmCredentials(db, { userId: found.user.id, passwordHash, freshHash })
+  if (user) return user
+
+  // The hash is another one by now: made anew by a sign-in at the same moment, or of a new password. It decides.
+  const now = await findCredentialsById(db, found.user.id)
+  if (!now?.passwordHash || now.passwordHash === passwordHash) return undefined
+  const second = await hasher.verify(now.passwordHash, password)
+  if (!second.valid) return undefined
+  return confirmCredentials(db, { userId: found.user.id, passwordHash: now.passwordHash })
 }
 
 /** A stronger hash is a kindness that can wait for the next sign-in; it must not turn this one away. */

@@ -1,0 +1,294 @@
+import { hash as argon2Hash } from 'argon2'
+import test from 'ava'
+import type { Knex } from 'knex'
+import { disableUser } from '../../src/registry/users/disable.ts'
+import { createPasswordHasher, HasherBusyError, type PasswordHasher } from '../../src/registry/users/password.ts'
+import { setPassword } from '../../src/registry/users/set-password.ts'
+import { checkPassword, signIn, type SignInResult } from '../../src/registry/users/sign-in.ts'
+import { createLoginThrottle, networkOf } from '../../src/registry/users/throttle.ts'
+import { testDatabase } from '../support/database.ts'
+import { events, hasher, OTHER_PASSWORD, PASSWORD, person } from './people.ts'
+
+const ADDRESS = '192.0.2.7'
+const throttle = createLoginThrottle()
+const WRONG = 'not the password at all'
+
+/** Counts what is asked of the slow hash, and answers fast. */
+function countingHasher(right = PASSWORD): PasswordHasher & { calls: string[] } {
+  const calls: string[] = []
+  return {
+    calls,
+    hash: async () => (calls.push('hash'), 'hash'),
+    verify: async (hash, password) => {
+      calls.push('verify')
+      return { valid: hash != null && password === right, needsRehash: false }
+    },
+  }
+}
+
+function attempt(knex: Knex, login: string, password: string, address = ADDRESS): Promise<SignInResult> {
+  return signIn(knex, { hasher: countingHasher(), throttle }, { login, password, address })
+}
+
+async function attempts(knex: Knex, count: number, login: string, address?: (n: number) => string): Promise<string[]> {
+  const outcomes: string[] = []
+  for (let n = 0; n < count; n += 1) outcomes.push((await attempt(knex, login, WRONG, address?.(n))).outcome)
+  return outcomes
+}
+
+/** Moves every counter into the past, as if so much time had gone by. */
+async function pass(knex: Knex, seconds: number): Promise<void> {
+  await knex.raw(
+    `update login_throttles set last_failure_at = last_failure_at - make_interval(secs => :seconds),
+      blocked_until = blocked_until - make_interval(secs => :seconds)`,
+    { seconds },
+  )
+}
+
+test('the right password opens the account, by username and by e-mail address', async (t) => {
+  const { knex } = await testDatabase(t)
+  const ada = await person(knex, { username: 'ada', email: 'ada@example.com' })
+  for (const login of ['ada', 'ADA', ' Ada@Example.com']) {
+    t.deepEqual(await signIn(knex, { hasher, throttle }, { login, password: PASSWORD, address: ADDRESS }), {
+      outcome: 'ok',
+      user: ada,
+    })
+  }
+  t.is((await events(knex, 'login.failed')).length, 0)
+})
+
+test("a disabled user's sign-in is indistinguishable from a wrong password and from an unknown account", async (t) => {
+  const { knex } = await testDatabase(t)
+  await person(knex, { username: 'ada' })
+  const bob = await person(knex, { username: 'bob' })
+  await disableUser(knex, { userId: bob.id, actor: 'cli' })
+  const attempted: [string, string][] = [
+    ['ada', WRONG],
+    ['bob', PASSWORD],
+    ['bob', WRONG],
+    ['nobody', PASSWORD],
+    ['nobody@example.com', WRONG],
+    ['\0', WRONG],
+    ["' or 1=1 --", WRONG],
+    ['ada', 'x'.repeat(100_000)],
+  ]
+  const traces: unknown[] = []
+  for (const [login, password] of attempted) {
+    const counting = countingHasher()
+    const queries: string[] = []
+    const watch = ({ sql }: { sql: string }) => queries.push(sql)
+    knex.on('query', watch)
+    const result = await signIn(knex, { hasher: counting, throttle }, { login, password, address: ADDRESS })
+    knex.off('query', watch)
+    traces.push({ result, calls: counting.calls, queries })
+  }
+  t.like(traces[0], { result: { outcome: 'wrong' }, calls: ['verify'] })
+  for (const [index, trace] of traces.entries()) t.deepEqual(trace, traces[0], attempted[index]?.join(' '))
+})
+
+test.serial('an unknown account takes as long as a known one', async (t) => {
+  const { knex } = await testDatabase(t)
+  await person(knex, { username: 'ada' })
+  const patient = createLoginThrottle({
+    account: { free: 1000, forgetSeconds: 900, drainSeconds: Infinity },
+    address: { free: 1000, forgetSeconds: 900, drainSeconds: Infinity },
+  })
+  const samples: Record<'ada' | 'nobody', number[]> = { ada: [], nobody: [] }
+  for (let round = 0; round < 15; round += 1) {
+    for (const login of ['ada', 'nobody'] as const) {
+      const before = process.cpuUsage()
+      await signIn(knex, { hasher, throttle: patient }, { login, password: WRONG, address: ADDRESS })
+      const { user, system } = process.cpuUsage(before)
+      samples[login].push(user + system)
+    }
+  }
+  const [known, unknown] = [median(samples.ada), median(samples.nobody)]
+  t.true(Math.abs(unknown / known - 1) < 0.15, `${unknown} µs against ${known} µs`)
+})
+
+test('blocks tell nothing either: an account that does not exist is slowed like one that does', async (t) => {
+  const { knex } = await testDatabase(t)
+  await person(knex, { username: 'ada' })
+  const address = (n: number) => `198.51.100.${n}`
+  t.deepEqual(await attempts(knex, 9, 'nobody', address), await attempts(knex, 9, 'ada', address))
+})
+
+test('five failures are free; then each costs twice the wait of the one before, up to five minutes', async (t) => {
+  const { knex } = await testDatabase(t)
+  t.deepEqual(await attempts(knex, 6, 'ada'), Array(6).fill('wrong'))
+  for (const wait of [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]) {
+    t.deepEqual(await attempt(knex, 'ada', PASSWORD), { outcome: 'throttled', retryAfterSeconds: wait })
+    await pass(knex, wait)
+    t.deepEqual(await attempts(knex, 1, 'ada'), ['wrong'])
+  }
+})
+
+test('while a block lasts the right password does not open either, and knocking does not prolong it', async (t) => {
+  const { knex } = await testDatabase(t)
+  await person(knex, { username: 'ada' })
+  await attempts(knex, 6, 'ada')
+  const counting = countingHasher()
+  for (let n = 0; n < 20; n += 1) {
+    const result = await signIn(
+      knex,
+      { hasher: counting, throttle },
+      { login: 'ada', password: PASSWORD, address: ADDRESS },
+    )
+    t.is(result.outcome, 'throttled')
+  }
+  t.deepEqual(counting.calls, [])
+  await pass(knex, 2)
+  t.is((await attempt(knex, 'ada', PASSWORD)).outcome, 'ok')
+})
+
+test('twenty parallel guesses count as twenty', async (t) => {
+  const { knex } = await testDatabase(t)
+  const roomy = createLoginThrottle({ account: { free: 50, forgetSeconds: 900, drainSeconds: Infinity } })
+  const guesses = Array.from({ length: 20 }, () =>
+    signIn(knex, { hasher: countingHasher(), throttle: roomy }, { login: 'ada', password: WRONG, address: ADDRESS }),
+  )
+  t.true((await Promise.all(guesses)).every(({ outcome }) => outcome === 'wrong'))
+  t.deepEqual(await knex('login_throttles').pluck('failures'), [20, 20])
+})
+
+test('of twenty parallel guesses at one account only the free ones and one more are looked at', async (t) => {
+  const { knex } = await testDatabase(t)
+  const counting = countingHasher()
+  const guesses = Array.from({ length: 20 }, (_, n) =>
+    signIn(knex, { hasher: counting, throttle }, { login: 'ada', password: WRONG, address: `198.51.100.${n}` }),
+  )
+  const outcomes = (await Promise.all(guesses)).map(({ outcome }) => outcome)
+  t.is(outcomes.filter((outcome) => outcome === 'throttled').length, 14)
+  t.is(counting.calls.length, 6)
+})
+
+test('guesses at many accounts from one address are slowed after fifty, and from the next address they are not', async (t) => {
+  const { knex } = await testDatabase(t)
+  const outcomes: string[] = []
+  for (let n = 0; n < 52; n += 1) outcomes.push((await attempt(knex, `user${n}`, WRONG)).outcome)
+  t.deepEqual(outcomes, [...Array<string>(51).fill('wrong'), 'throttled'])
+  t.is((await attempt(knex, 'user99', WRONG, '192.0.2.8')).outcome, 'wrong')
+})
+
+test('an IPv6 customer is one address, whatever the last 64 bits, and IPv4 is the same in any dress', (t) => {
+  t.is(networkOf('2001:db8:1:2::1'), networkOf('2001:0DB8:1:2:ffff:1:2:3'))
+  t.not(networkOf('2001:db8:1:2::1'), networkOf('2001:db8:1:3::1'))
+  t.is(networkOf('::ffff:192.0.2.7'), '192.0.2.7')
+  t.is(networkOf('::ffff:c000:207'), '192.0.2.7')
+  t.is(networkOf('fe80::1%eth0'), networkOf('fe80::2'))
+  t.is(networkOf('::1'), '0:0:0:0::/64')
+  t.is(networkOf('2001:db8::'), '2001:db8:0:0::/64')
+  t.is(networkOf('nonsense'), 'nonsense')
+})
+
+test('success forgets the failures of the account, and gives the address back only what it cost', async (t) => {
+  const { knex } = await testDatabase(t)
+  await person(knex, { username: 'ada' })
+  for (let n = 0; n < 5; n += 1) await attempt(knex, `user${n}`, WRONG)
+  for (let round = 0; round < 3; round += 1) {
+    t.deepEqual(await attempts(knex, 4, 'ada'), Array(4).fill('wrong'))
+    t.is((await attempt(knex, 'ada', PASSWORD)).outcome, 'ok')
+  }
+  const counters = await knex('login_throttles').orderBy('failures').pluck('failures')
+  t.deepEqual(counters, [1, 1, 1, 1, 1, 5 + 12])
+})
+
+test('an account that was slowed is free again after a quarter of an hour of quiet', async (t) => {
+  const { knex } = await testDatabase(t)
+  await attempts(knex, 6, 'ada')
+  await pass(knex, 899)
+  t.is((await attempts(knex, 1, 'ada'))[0], 'wrong')
+  t.is((await attempt(knex, 'ada', WRONG)).outcome, 'throttled')
+  await pass(knex, 901)
+  t.deepEqual(await attempts(knex, 6, 'ada'), Array(6).fill('wrong'))
+})
+
+test('behind one address, mistakes that come now and then do not add up', async (t) => {
+  const { knex } = await testDatabase(t)
+  for (let n = 0; n < 120; n += 1) {
+    t.is((await attempt(knex, `user${n}`, WRONG)).outcome, 'wrong')
+    await pass(knex, 60)
+  }
+})
+
+test('failures are told with address and account but never with what was typed; a block is told when it begins', async (t) => {
+  const { knex } = await testDatabase(t)
+  const ada = await person(knex, { username: 'ada' })
+  await attempts(knex, 9, 'ada')
+  await attempt(knex, 'my secret typed in the wrong field', WRONG)
+  const log = (await events(knex)).filter(({ type }) => type.startsWith('login.'))
+  t.deepEqual(
+    log.map(({ type, user_id }) => `${type} ${user_id}`),
+    [...Array<string>(6).fill(`login.failed ${ada.id}`), `login.throttled ${ada.id}`, 'login.failed null'],
+  )
+  t.deepEqual(log[6]?.data, { address: ADDRESS, by: 'account', seconds: 2 })
+  t.notRegex(JSON.stringify(log), /secret|not the password/)
+})
+
+test('a hash of a lesser cost is made anew when its password opens', async (t) => {
+  const { knex } = await testDatabase(t)
+  const ada = await person(knex, { username: 'ada' })
+  const weak = await argon2Hash(PASSWORD, { memoryCost: 1024, timeCost: 2, parallelism: 1 })
+  await knex('users').where({ id: ada.id }).update({ password_hash: weak })
+  const open = () => signIn(knex, { hasher, throttle }, { login: 'ada', password: PASSWORD, address: ADDRESS })
+  // Both find the old hash, and only one of them can replace it.
+  for (const { outcome } of await Promise.all([open(), open()])) t.is(outcome, 'ok')
+  const [fresh] = await knex('users').pluck('password_hash')
+  t.regex(fresh, /m=19456,t=2,p=1/)
+  t.is((await open()).outcome, 'ok')
+  t.is((await knex('users').first()).version, ada.version)
+})
+
+test('a password that is changed while its check runs opens nothing', async (t) => {
+  const { knex } = await testDatabase(t)
+  const ada = await person(knex, { username: 'ada' })
+  const slow: PasswordHasher = {
+    ...hasher,
+    verify: async (hash, password) => {
+      const answer = await hasher.verify(hash, password)
+      await setPassword(knex, { hasher }, { userId: ada.id, password: OTHER_PASSWORD, actor: 'cli' })
+      return answer
+    },
+  }
+  const result = await signIn(knex, { hasher: slow, throttle }, { login: 'ada', password: PASSWORD, address: ADDRESS })
+  t.is(result.outcome, 'wrong')
+})
+
+test('who was turned away because too many passwords are being checked has not made a failure', async (t) => {
+  const { knex } = await testDatabase(t)
+  await person(knex, { username: 'ada' })
+  const busy = createPasswordHasher({ concurrency: 1, maxQueue: 0 })
+  const storm = Array.from({ length: 8 }, () =>
+    signIn(knex, { hasher: busy, throttle }, { login: 'ada', password: WRONG, address: ADDRESS }),
+  )
+  const results = await Promise.allSettled(storm)
+  const looked = results.filter((result) => result.status === 'fulfilled' && result.value.outcome === 'wrong').length
+  const refused = results.filter((result) => result.status === 'rejected')
+  t.true(refused.length > 0)
+  t.true(refused.every(({ reason }) => reason instanceof HasherBusyError))
+  t.deepEqual(await knex('login_throttles').pluck('failures'), [looked, looked])
+})
+
+test('asking for the present password counts guesses like the door does', async (t) => {
+  const { knex } = await testDatabase(t)
+  const ada = await person(knex, { username: 'ada' })
+  const deps = { hasher: countingHasher(), throttle }
+  const ask = (password: string) => checkPassword(knex, deps, { userId: ada.id, password, address: ADDRESS })
+  t.is((await ask(PASSWORD)).outcome, 'ok')
+  for (let n = 0; n < 6; n += 1) t.is((await ask(WRONG)).outcome, 'wrong')
+  t.is((await ask(PASSWORD)).outcome, 'throttled')
+})
+
+test('old counters can be swept away, live ones stay', async (t) => {
+  const { knex } = await testDatabase(t)
+  await attempts(knex, 6, 'ada')
+  t.is(await throttle.prune(knex), 0)
+  await pass(knex, 901)
+  await attempt(knex, 'bob', WRONG, '192.0.2.9')
+  t.is(await throttle.prune(knex), 2)
+  t.is((await knex('login_throttles')).length, 2)
+})
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+}

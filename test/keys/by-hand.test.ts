@@ -18,7 +18,7 @@ import {
   sign,
   startRing,
   until,
-} from './bench.ts'
+} from './fixture.ts'
 
 const options = { policy: oneAlg, masterKeys, actor: 'cli' }
 

@@ -5,7 +5,7 @@ import { rewrapKeys } from '../../src/keys/rewrap.ts'
 import { turnKeysOver } from '../../src/keys/turn-over.ts'
 import { newMasterKey, parseMasterKeys } from '../../src/lib/master-key.ts'
 import { testDatabase } from '../support/database.ts'
-import { anotherHandle, oneAlg } from './bench.ts'
+import { anotherHandle, oneAlg } from './fixture.ts'
 
 const [oldKey, newKey] = [newMasterKey(), newMasterKey()]
 const old = parseMasterKeys(oldKey)

@@ -3,7 +3,7 @@ import { createKeyRing, type KeySet } from '../../src/keys/ring.ts'
 import { turnKeysOver } from '../../src/keys/turn-over.ts'
 import { newMasterKey, parseMasterKeys, SealError } from '../../src/lib/master-key.ts'
 import { testDatabase } from '../support/database.ts'
-import { anotherHandle, deaf, masterKeys, oneAlg, pass, silent, startRing, until } from './bench.ts'
+import { anotherHandle, deaf, masterKeys, oneAlg, pass, silent, startRing, until } from './fixture.ts'
 
 test('a change on one instance reaches the others by notification, long before they poll', async (t) => {
   const db = await testDatabase(t)

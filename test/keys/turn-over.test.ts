@@ -4,7 +4,7 @@ import { listKeys, readKeys } from '../../src/keys/queries.ts'
 import { signingAlgs } from '../../src/keys/signing-key.ts'
 import { turnKeysOver } from '../../src/keys/turn-over.ts'
 import { testDatabase } from '../support/database.ts'
-import { anotherHandle, eventsOf, keyOf, masterKeys, oneAlg, pass, policy, startRing } from './bench.ts'
+import { anotherHandle, eventsOf, keyOf, masterKeys, oneAlg, pass, policy, startRing } from './fixture.ts'
 
 test('ten instances that start at once on an empty database agree on one current and one next key per algorithm', async (t) => {
   const db = await testDatabase(t)

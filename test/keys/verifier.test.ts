@@ -9,7 +9,7 @@ import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose'
 import { lagSeconds, type KeyPolicy } from '../../src/keys/key-policy.ts'
 import { turnKeysOver } from '../../src/keys/turn-over.ts'
 import { testDatabase } from '../support/database.ts'
-import { anotherHandle, deaf, kidOf, masterKeys, oneAlg, pass, sign, startRing } from './bench.ts'
+import { anotherHandle, deaf, kidOf, masterKeys, oneAlg, pass, sign, startRing } from './fixture.ts'
 
 const ACCESS_TOKEN_SECONDS = 300
 const STEP = 20

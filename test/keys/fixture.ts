@@ -12,7 +12,7 @@ import { createLogger } from '../../src/telemetry/logger.ts'
 export const silent = createLogger({ level: 'silent' })
 export const masterKeys = parseMasterKeys(newMasterKey())
 export const policy: KeyPolicy = { ...keyPolicyDefaults, retainSeconds: 86_400 }
-/** Where it does not matter which algorithm: ES256 keys cost nothing to make, RS256 has to be there. */
+/** Where one algorithm is enough. */
 export const oneAlg: KeyPolicy = { ...policy, algorithms: ['RS256'] }
 
 type Test = Pick<ExecutionContext, 'teardown'>

@@ -33,7 +33,7 @@ function toClaims(user: User) {
 
 /** RFC 9068 §2.2.1 and §2.2.3: what an access token says of the sign-in and the person, as far as its resource asks. */
 export const extraTokenClaims: NonNullable<Configuration['extraTokenClaims']> = (ctx, token) => {
-  const wanted = (token.resourceServer as { tokenClaims?: string[] } | undefined)?.tokenClaims
+  const wanted = (token.resourceServer?.jwt as { claims?: string[] } | undefined)?.claims
   if (!wanted || token.kind !== 'AccessToken') return undefined
   const { AuthorizationCode, RefreshToken } = ctx.oidc.entities
   const source = AuthorizationCode ?? RefreshToken

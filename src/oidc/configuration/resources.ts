@@ -45,9 +45,9 @@ export function resourceIndicators({ pool }: { pool: pg.Pool }) {
         scope: allowed.scopes.join(' '),
         accessTokenFormat: resource.tokenFormat,
         ...(resource.accessTokenTtl === null ? {} : { accessTokenTTL: resource.accessTokenTtl }),
-        jwt: { sign: { alg: resource.signingAlg } },
-        tokenClaims: resource.tokenClaims,
-      } as unknown as ResourceServer
+        // The library keeps only its own fields; `jwt` it keeps as it is, so the wanted claims ride along in it.
+        jwt: { sign: { alg: resource.signingAlg }, claims: resource.tokenClaims } as ResourceServer['jwt'],
+      } as ResourceServer
     },
   }
 }

@@ -93,16 +93,26 @@ function clientSettings(url: string): pg.ClientConfig {
   }
 }
 
-/** bigint as number (our counters and cursors stay below 2^53); everything else, timestamptz as Date included, as pg has it. */
 const INT8 = 20
 const INT8_ARRAY = 1016
+
+/** bigint as number (our counters and cursors stay below 2^53); everything else, timestamptz as Date included, as pg has it. */
 const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
     if (format !== 'binary' && oid === INT8) return Number
-    if (format !== 'binary' && oid === INT8_ARRAY)
-      return (text: string) => JSON.parse(`[${text.slice(1, -1)}]`) as (number | null)[]
+    if (format !== 'binary' && oid === INT8_ARRAY) return readBigints
     return pg.types.getTypeParser(oid, format as 'text')
   },
+}
+
+/** `{1,NULL}`, one dimension. */
+function readBigints(text: string): (number | null)[] {
+  return text.length === 2
+    ? []
+    : text
+        .slice(1, -1)
+        .split(',')
+        .map((item) => (item === 'NULL' ? null : Number(item)))
 }
 
 function createPool(settings: pg.ClientConfig, max: number, log: Logger): pg.Pool {

@@ -1,3 +1,5 @@
+import type { PasswordProblem } from '../../registry/users/password.ts'
+
 /**
  * What each page is told. A page decides nothing and reads nothing by itself; whatever it shows stands here, in the language
  * of the reader where it is a sentence, and as it was stored where it is a name. All text may be hostile: pages escape,
@@ -127,10 +129,13 @@ export interface AccountModel {
   sessions: SessionItem[]
   apps: AppItem[]
   notice?: 'session-ended' | 'access-revoked' | 'password-changed' | 'others-ended' | undefined
-  /** One of the known reasons, or a sentence in the reader's language (what the password rules object to). */
-  passwordError?: 'wrong-current' | 'mismatch' | 'throttled' | (string & {}) | undefined
+  /** One of the known reasons, or a sentence in the reader's language. */
+  passwordError?: PasswordError | (string & {}) | undefined
   signOutAction: string
 }
+
+/** Why a password was not changed: what the form can tell, what the registry objects to, and a server with no time to check. */
+export type PasswordError = 'wrong-current' | 'mismatch' | 'throttled' | 'busy' | PasswordProblem
 
 export interface Person {
   name: string | null
@@ -144,7 +149,7 @@ export interface SessionItem {
   /** The raw `User-Agent` header. */
   userAgent: string | null
   address: string | null
-  signedInAt: Date
+  signedInAt: Date | null
   lastSeenAt: Date
 }
 
@@ -153,7 +158,7 @@ export interface AppItem {
   name: string
   firstParty: boolean
   scopes: { name: string; description: string }[]
-  since: Date
+  since: Date | null
   lastUsedAt: Date | null
   /** How many devices or browsers hold access right now. */
   families: number

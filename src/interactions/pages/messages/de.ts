@@ -178,6 +178,14 @@ export const de: Messages = {
       'wrong-current': 'Das bisherige Passwort stimmt nicht.',
       mismatch: 'Das neue Passwort wurde nicht zweimal gleich eingegeben.',
       throttled: 'Es gab zu viele Versuche. Versuchen Sie es in ein paar Minuten noch einmal.',
+      busy: 'Gerade werden zu viele Passwörter geprüft. Versuchen Sie es in Kürze noch einmal.',
+      too_short: 'Das neue Passwort ist zu kurz. Es braucht mindestens 15 Zeichen.',
+      too_long: 'Das neue Passwort ist zu lang. Es darf höchstens 128 Zeichen haben.',
+      unusable_characters: 'Das neue Passwort enthält Zeichen, die nicht erlaubt sind, etwa Zeilenumbrüche.',
+      contains_context:
+        'Das neue Passwort darf weder Ihren Benutzernamen, Ihre E-Mail-Adresse oder Ihren Namen noch den Namen dieses Dienstes enthalten.',
+      too_common:
+        'Das neue Passwort ist zu leicht zu erraten. Wählen Sie mehrere Wörter, die nichts miteinander zu tun haben.',
     },
   },
 

@@ -1,4 +1,5 @@
 import { html, type Html } from '../html.ts'
+import type { PasswordError } from '../models.ts'
 
 const several = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`
 
@@ -178,7 +179,15 @@ export const en = {
       'wrong-current': 'The current password is not right.',
       mismatch: 'The new password was not typed the same way twice.',
       throttled: 'There have been too many attempts. Try again in a few minutes.',
-    },
+      busy: 'Too many passwords are being checked at this moment. Try again in a little while.',
+      too_short: 'The new password is too short. It needs at least 15 characters.',
+      too_long: 'The new password is too long. It may have at most 128 characters.',
+      unusable_characters: 'The new password contains characters that cannot be used, such as line breaks.',
+      contains_context:
+        'The new password must not contain your username, your email address, your name or the name of this service.',
+      too_common:
+        'The new password is too easy to guess. Choose several words that have nothing to do with each other.',
+    } satisfies Record<PasswordError, string>,
   },
 
   notFound: {

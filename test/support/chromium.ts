@@ -1,0 +1,42 @@
+/**
+ * A real Chromium for tests that look at pages as a person would. Where none is installed, those tests are skipped and say
+ * so; everything else still runs.
+ */
+import { existsSync } from 'node:fs'
+import test, { type ExecutionContext, type Implementation } from 'ava'
+import { chromium as playwright, type Browser } from 'playwright-core'
+
+const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
+
+export const hasChromium = existsSync(executablePath)
+
+let running: { browser: Promise<Browser>; users: number } | undefined
+
+/**
+ * The browser that the tests of one file share; it ends with the last of them. Ask for a `newContext()` of your own, so that
+ * cookies and storage are yours alone.
+ */
+export async function chromium(t: Pick<ExecutionContext, 'teardown'>): Promise<Browser> {
+  running ??= {
+    browser: playwright.launch({
+      executablePath,
+      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+    }),
+    users: 0,
+  }
+  const mine = running
+  mine.users += 1
+  t.teardown(async () => {
+    mine.users -= 1
+    if (mine.users > 0) return
+    if (running === mine) running = undefined
+    await (await mine.browser).close()
+  })
+  return mine.browser
+}
+
+/** A test that needs Chromium: declared as skipped, with the reason in its title, where there is none. */
+export function testInChromium(title: string, implementation: Implementation<[]>): void {
+  if (hasChromium) test(title, implementation)
+  else test.skip(`${title} (skipped: no Chromium at ${executablePath}; set CHROMIUM_PATH)`, implementation)
+}

@@ -12,7 +12,7 @@
 import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
 import Koa, { type Middleware } from 'koa'
-import type { Config } from './config/load.ts'
+import { ConfigError, type Config } from './config/load.ts'
 import { connectDatabase, type Database } from './database/connect.ts'
 import { migrateUp } from './database/migrate.ts'
 import { cacheable } from './http/cacheable.ts'
@@ -27,6 +27,7 @@ import { createRenderer } from './interactions/pages/render.ts'
 import { createProtocolPages } from './interactions/protocol-pages.ts'
 import { createInteractions } from './interactions/routes.ts'
 import { keyPolicy } from './config/key-policy.ts'
+import { keyPolicyProblems } from './keys/key-policy.ts'
 import { checkMasterKey } from './keys/master-key-canary.ts'
 import { createKeyRing, type KeyRing } from './keys/ring.ts'
 import { createLifecycle } from './lib/lifecycle.ts'
@@ -56,6 +57,9 @@ const VIEWS = join(import.meta.dirname, '..', 'views')
  * @throws whatever stands in the way, each error one clear line
  */
 export async function createAuthServer(config: Config, masterKeys: MasterKeys, log: Logger): Promise<AuthServer> {
+  const policy = keyPolicy(config)
+  const problems = keyPolicyProblems(policy)
+  if (problems.length > 0) throw new ConfigError(problems)
   const lifecycle = createLifecycle({ onError: (name, err) => log.error({ err, part: name }, 'did not stop well') })
   try {
     const { poolMax, dataDirectory, url } = config.database
@@ -64,7 +68,7 @@ export async function createAuthServer(config: Config, masterKeys: MasterKeys, l
     await migrateUp(db, log)
     await checkMasterKey(db, masterKeys)
 
-    const keys = await createKeyRing({ db, policy: keyPolicy(config), masterKeys, log })
+    const keys = await createKeyRing({ db, policy, masterKeys, log })
     lifecycle.add('keys', () => keys.close())
 
     const server = createServer(createApp({ config, masterKeys, log, db, keys }).callback())

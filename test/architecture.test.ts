@@ -1,0 +1,104 @@
+/** The shape of the system, held against its imports: who may know whom. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import test from 'ava'
+
+const root = join(import.meta.dirname, '..')
+const src = join(root, 'src')
+
+/** Folder → the folders and files of ours that it may import. Itself is always allowed; `type:` means types only. */
+const MAY_IMPORT: Record<string, string[]> = {
+  lib: [],
+  config: ['lib', 'type:telemetry', 'type:keys'],
+  telemetry: ['lib'],
+  database: ['lib', 'type:config', 'telemetry', 'migrations'],
+  http: ['lib', 'telemetry', 'database'],
+  events: ['lib', 'database', 'telemetry'],
+  keys: ['lib', 'database', 'telemetry', 'events/outbox', 'events/catalogue'],
+  registry: ['lib', 'type:database', 'telemetry', 'events/outbox', 'events/catalogue'],
+  oidc: ['lib', 'config', 'type:database', 'keys', 'registry', 'events/outbox', 'events/catalogue', 'type:telemetry'],
+  interactions: ['lib', 'http', 'registry', 'type:oidc', 'type:database'],
+  'resource-server': ['lib'],
+  demo: ['lib', 'http', 'telemetry', 'database', 'resource-server'],
+}
+
+/** The only folders that may import these packages. */
+const PACKAGE_OWNERS: Record<string, string[]> = {
+  'oidc-provider': ['oidc', 'type:interactions'],
+  knex: ['database', 'type:registry', 'type:keys', 'type:events', 'type:development', 'type:cli'],
+  pg: ['database', 'type:registry', 'type:oidc', 'type:keys'],
+  argon2: ['registry'],
+  eta: ['interactions'],
+  koa: ['http', 'interactions', 'demo', 'server', 'type:oidc', 'type:resource-server'],
+}
+
+interface Import {
+  from: string
+  to: string
+  typesOnly: boolean
+}
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+const imports = files.flatMap((file) => readImports(file))
+
+function readImports(file: string): Import[] {
+  const text = readFileSync(join(src, file), 'utf8')
+  const found = text.matchAll(/^(import|export)(\s+type)?[\s{*][^'";]*?from\s+'([^']+)'|\bimport\('([^']+)'\)/gm)
+  return [...found].map(([whole, , typeKeyword, specifier, dynamic]) => ({
+    from: file,
+    to: specifier ?? dynamic ?? '',
+    typesOnly: Boolean(typeKeyword) || /^import\s*\{(\s*type\s+\w+( as \w+)?\s*,?)+\}\s*from/.test(whole),
+  }))
+}
+
+function folderOf(file: string): string {
+  return file.includes('/') ? (file.split('/')[0] ?? '') : file.replace(/\.ts$/, '')
+}
+
+function isAllowed(list: string[], path: string, typesOnly: boolean): boolean {
+  return list.some((entry) => {
+    const name = entry.replace('type:', '')
+    return (entry.startsWith('type:') ? typesOnly : true) && (path === name || path.startsWith(`${name}/`))
+  })
+}
+
+test('folders import only what the table allows', (t) => {
+  const broken = imports.filter(({ from, to, typesOnly }) => {
+    const allowed = MAY_IMPORT[folderOf(from)]
+    if (!to.startsWith('.') || !allowed) return false
+    const path = relative(src, resolve(dirname(join(src, from)), to))
+      .replace(/\.ts$/, '')
+      .replace(/^\.\.\//, '')
+    return folderOf(path) !== folderOf(from) && !isAllowed(allowed, path, typesOnly)
+  })
+  t.deepEqual(broken, [])
+  t.true(imports.length > 100, 'the reader of imports reads')
+})
+
+test('packages are imported only by the folder that owns them', (t) => {
+  const broken = imports.filter(({ from, to, typesOnly }) => {
+    const owners = PACKAGE_OWNERS[to]
+    return owners && !isAllowed(owners, folderOf(from), typesOnly)
+  })
+  t.deepEqual(broken, [])
+})
+
+test('the nouns of the registry do not import one another', (t) => {
+  const noun = (path: string) => /^registry\/([\w-]+)\//.exec(path)?.[1]
+  const broken = imports.filter(({ from, to }) => {
+    const own = noun(from)
+    const other = to.startsWith('.') ? noun(relative(src, resolve(dirname(join(src, from)), to))) : undefined
+    return own && other && own !== other
+  })
+  t.deepEqual(broken, [])
+})
+
+test('only the configurations read the environment, only entry points end the process', (t) => {
+  const readers = files.filter((file) => /\bprocess\.env\b/.test(readFileSync(join(src, file), 'utf8')))
+  const enders = files.filter((file) => /\bprocess\.exit\(/.test(readFileSync(join(src, file), 'utf8')))
+  const entries = new Set(['main.ts', 'cli.ts', 'demo/main.ts'])
+  t.deepEqual(
+    [...readers, ...enders].filter((file) => !entries.has(file)),
+    [],
+  )
+})

@@ -95,7 +95,7 @@ function createApp({ config, masterKeys, log, db, keys }: Parts): Koa {
   const storage = createStorage({ pool: db.pool, masterKeys, issuer: config.issuer, log, refreshReuseSeconds })
   const pages = createProtocolPages(renderer)
   const provider = currentProvider({ config, db, masterKeys, storage, pages, log }, keys)
-  const gateway = createInteractionGateway(provider.get, config)
+  const gateway = createInteractionGateway(() => provider.get(), config)
   const hasher = createPasswordHasher()
   const throttle = createLoginThrottle()
   const tokens = createFormTokens(derive(masterKeys, 'forms'))

@@ -122,7 +122,8 @@ function readText(env: Environment, name: string, variable: Variable<unknown>): 
   try {
     return readFileSync(path, 'utf8').trim()
   } catch (error) {
-    throw new Error(`can't be read from ${name}_FILE=${path} (${(error as NodeJS.ErrnoException).code})`)
+    const { code } = error as NodeJS.ErrnoException
+    throw new Error(`can't be read from ${name}_FILE=${path} (${code})`, { cause: error })
   }
 }
 

@@ -147,7 +147,7 @@ function offline(client: Client, { kind }: Policy, scope: string[], { tokens, se
 function restartParameters(params: Details['params']): URLSearchParams {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(params)) {
-    for (const one of [value].flat()) if (one !== undefined && name !== 'prompt') query.append(name, String(one))
+    for (const one of [value].flat()) if (typeof one === 'string' && name !== 'prompt') query.append(name, one)
   }
   query.set('prompt', words(params.prompt).includes('consent') ? 'login consent' : 'login')
   return query

@@ -33,7 +33,7 @@ function compareSecretsByDigest(provider: Provider): void {
 
 /** The successor of a refresh token is an HMAC of it (see adapter/refresh-tokens.ts); a first token is random. */
 function deriveSuccessors(provider: Provider, key: Buffer): void {
-  const model = provider.RefreshToken.prototype as unknown as { generateTokenId?(): string }
+  const model = provider.RefreshToken.prototype as unknown as { generateTokenId?: (this: object) => string }
   const random = model.generateTokenId
   if (!random) throw new Error('the library no longer makes refresh token ids in generateTokenId')
   model.generateTokenId = function () {

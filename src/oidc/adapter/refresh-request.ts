@@ -19,8 +19,8 @@ export function requestDigest(ctx: KoaContextWithOIDC): Buffer {
 
 function words(value: unknown): string[] | null {
   if (value === undefined) return null
-  const list = Array.isArray(value) ? value.map(String) : String(value).split(' ')
-  return [...new Set(list)].sort()
+  const list = [value].flat().filter((entry) => typeof entry === 'string')
+  return [...new Set(list.flatMap((entry) => entry.split(' ')))].sort()
 }
 
 /** The public key in a DPoP proof's header; the proof itself differs each time and was verified by the library. */

@@ -1,0 +1,13 @@
+import type { Command } from 'commander'
+import type { Terminal } from './terminal.ts'
+
+export function serveCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('serve')
+    .description('run the server until Ctrl-C')
+    .action(async () => {
+      // The server is most of the code; no other command needs it.
+      const { serve } = await import('../main.ts')
+      await serve(terminal.env)
+    })
+}

@@ -36,6 +36,16 @@ async function attempts(knex: Knex, count: number, login: string, address?: (n: 
   return outcomes
 }
 
+/** Goes on failing after the first block, until one of half a minute stands: long enough for any test. */
+async function deepen(knex: Knex, fail: () => Promise<SignInResult>): Promise<string[]> {
+  const outcomes: string[] = []
+  for (const wait of [2, 4, 8, 16]) {
+    await pass(knex, wait)
+    outcomes.push((await fail()).outcome)
+  }
+  return outcomes
+}
+
 /** Moves every counter into the past, as if so much time had gone by. */
 async function pass(knex: Knex, seconds: number): Promise<void> {
   await knex.raw(
@@ -109,17 +119,26 @@ test.serial('an unknown account takes as long as a known one', async (t) => {
 test('blocks tell nothing either: an account that does not exist is slowed like one that does', async (t) => {
   const { knex } = await testDatabase(t)
   await person(knex, { username: 'ada' })
-  const address = (n: number) => `198.51.100.${n}`
-  t.deepEqual(await attempts(knex, 9, 'nobody', address), await attempts(knex, 9, 'ada', address))
+  for (const login of ['ada', 'nobody']) {
+    t.deepEqual(await attempts(knex, 6, login), Array(6).fill('wrong'))
+    t.deepEqual(await deepen(knex, () => attempt(knex, login, WRONG)), Array(4).fill('wrong'))
+    t.deepEqual(await attempts(knex, 3, login), Array(3).fill('throttled'))
+  }
 })
 
 test('five failures are free; then each costs twice the wait of the one before, up to five minutes', async (t) => {
   const { knex } = await testDatabase(t)
-  t.deepEqual(await attempts(knex, 6, 'ada'), Array(6).fill('wrong'))
+  t.deepEqual(await attempts(knex, 5, 'ada'), Array(5).fill('wrong'))
   for (const wait of [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]) {
-    t.deepEqual(await attempt(knex, 'ada', PASSWORD), { outcome: 'throttled', retryAfterSeconds: wait })
-    await pass(knex, wait)
     t.deepEqual(await attempts(knex, 1, 'ada'), ['wrong'])
+    t.is(await longestBlock(knex), wait)
+    // The first waits are short enough for a slow machine to sit them out.
+    if (wait >= 16) {
+      const refused = await attempt(knex, 'ada', PASSWORD)
+      if (refused.outcome !== 'throttled') return t.fail(`${refused.outcome} in a block of ${wait} s`)
+      t.true(refused.retryAfterSeconds <= wait && refused.retryAfterSeconds > wait - 10, String(wait))
+    }
+    await pass(knex, wait)
   }
 })
 
@@ -127,17 +146,15 @@ test('while a block lasts the right password does not open either, and knocking 
   const { knex } = await testDatabase(t)
   await person(knex, { username: 'ada' })
   await attempts(knex, 6, 'ada')
+  await deepen(knex, () => attempt(knex, 'ada', WRONG))
   const counting = countingHasher()
+  const deps = { hasher: counting, throttle }
   for (let n = 0; n < 20; n += 1) {
-    const result = await signIn(
-      knex,
-      { hasher: counting, throttle },
-      { login: 'ada', password: PASSWORD, address: ADDRESS },
-    )
+    const result = await signIn(knex, deps, { login: 'ada', password: PASSWORD, address: ADDRESS })
     t.is(result.outcome, 'throttled')
   }
   t.deepEqual(counting.calls, [])
-  await pass(knex, 2)
+  await pass(knex, 32)
   t.is((await attempt(knex, 'ada', PASSWORD)).outcome, 'ok')
 })
 
@@ -151,22 +168,38 @@ test('twenty parallel guesses count as twenty', async (t) => {
   t.deepEqual(await knex('login_throttles').pluck('failures'), [20, 20])
 })
 
-test('of twenty parallel guesses at one account only the free ones and one more are looked at', async (t) => {
-  const { knex } = await testDatabase(t)
+test('of twenty guesses at a slowed account in the same moment one is looked at', async (t) => {
+  const { knex } = await testDatabase(t, { poolMax: 25 })
+  await attempts(knex, 6, 'ada', () => '203.0.113.1')
+  await deepen(knex, () => attempt(knex, 'ada', WRONG, '203.0.113.1'))
+  await pass(knex, 32)
   const counting = countingHasher()
+  const held = await knex.transaction()
+  await held('login_throttles').forUpdate()
   const guesses = Array.from({ length: 20 }, (_, n) =>
     signIn(knex, { hasher: counting, throttle }, { login: 'ada', password: WRONG, address: `198.51.100.${n}` }),
   )
+  // All have looked and seen no block before the first is counted.
+  await waitingForLocks(knex, 20)
+  await held.commit()
   const outcomes = (await Promise.all(guesses)).map(({ outcome }) => outcome)
-  t.is(outcomes.filter((outcome) => outcome === 'throttled').length, 14)
-  t.is(counting.calls.length, 6)
+  t.is(outcomes.filter((outcome) => outcome === 'throttled').length, 19)
+  t.deepEqual(counting.calls, ['verify'])
+  t.deepEqual(
+    await knex('login_throttles').where('failures', '>', 0).orderBy('failures').pluck('failures'),
+    [1, 10, 11],
+    'what was refused has cost its address nothing',
+  )
 })
 
 test('guesses at many accounts from one address are slowed after fifty, and from the next address they are not', async (t) => {
   const { knex } = await testDatabase(t)
-  const outcomes: string[] = []
-  for (let n = 0; n < 52; n += 1) outcomes.push((await attempt(knex, `user${n}`, WRONG)).outcome)
-  t.deepEqual(outcomes, [...Array<string>(51).fill('wrong'), 'throttled'])
+  for (let n = 0; n < 50; n += 1) t.is((await attempt(knex, `user${n}`, WRONG)).outcome, 'wrong')
+  t.is(await longestBlock(knex), 0)
+  t.is((await attempt(knex, 'user50', WRONG)).outcome, 'wrong')
+  t.is(await longestBlock(knex), 2)
+  await deepen(knex, () => attempt(knex, 'user51', WRONG))
+  t.is((await attempt(knex, 'user99', WRONG)).outcome, 'throttled')
   t.is((await attempt(knex, 'user99', WRONG, '192.0.2.8')).outcome, 'wrong')
 })
 
@@ -193,14 +226,16 @@ test('success forgets the failures of the account, and gives the address back on
   t.deepEqual(counters, [1, 1, 1, 1, 1, 5 + 12])
 })
 
-test('an account that was slowed is free again after a quarter of an hour of quiet', async (t) => {
+test('an account that was slowed is free again after a quarter of an hour of quiet, and not sooner', async (t) => {
   const { knex } = await testDatabase(t)
   await attempts(knex, 6, 'ada')
-  await pass(knex, 899)
-  t.is((await attempts(knex, 1, 'ada'))[0], 'wrong')
-  t.is((await attempt(knex, 'ada', WRONG)).outcome, 'throttled')
+  await deepen(knex, () => attempt(knex, 'ada', WRONG))
+  await pass(knex, 890)
+  t.is((await attempt(knex, 'ada', WRONG)).outcome, 'wrong')
+  t.is(await longestBlock(knex), 64)
   await pass(knex, 901)
-  t.deepEqual(await attempts(knex, 6, 'ada'), Array(6).fill('wrong'))
+  t.deepEqual(await attempts(knex, 5, 'ada'), Array(5).fill('wrong'))
+  t.is(await longestBlock(knex), 0)
 })
 
 test('behind one address, mistakes that come now and then do not add up', async (t) => {
@@ -214,12 +249,19 @@ test('behind one address, mistakes that come now and then do not add up', async 
 test('failures are told with address and account but never with what was typed; a block is told when it begins', async (t) => {
   const { knex } = await testDatabase(t)
   const ada = await person(knex, { username: 'ada' })
-  await attempts(knex, 9, 'ada')
+  await attempts(knex, 6, 'ada')
+  await deepen(knex, () => attempt(knex, 'ada', WRONG))
+  await attempts(knex, 20, 'ada')
   await attempt(knex, 'my secret typed in the wrong field', WRONG)
   const log = (await events(knex)).filter(({ type }) => type.startsWith('login.'))
+  const [failed, throttled] = [`login.failed ${ada.id}`, `login.throttled ${ada.id}`]
   t.deepEqual(
     log.map(({ type, user_id }) => `${type} ${user_id}`),
-    [...Array<string>(6).fill(`login.failed ${ada.id}`), `login.throttled ${ada.id}`, 'login.failed null'],
+    [
+      ...Array<string>(5).fill(failed),
+      ...Array.from({ length: 5 }, () => [failed, throttled]).flat(),
+      'login.failed null',
+    ],
   )
   t.deepEqual(log[6]?.data, { address: ADDRESS, by: 'account', seconds: 2 })
   t.notRegex(JSON.stringify(log), /secret|not the password/)
@@ -239,19 +281,27 @@ test('a hash of a lesser cost is made anew when its password opens', async (t) =
   t.is((await knex('users').first()).version, ada.version)
 })
 
-test('a password that is changed while its check runs opens nothing', async (t) => {
+test('a password that is changed while its check runs opens nothing, nor does an account that is shut meanwhile', async (t) => {
   const { knex } = await testDatabase(t)
   const ada = await person(knex, { username: 'ada' })
-  const slow: PasswordHasher = {
-    ...hasher,
-    verify: async (hash, password) => {
-      const answer = await hasher.verify(hash, password)
-      await setPassword(knex, { hasher }, { userId: ada.id, password: OTHER_PASSWORD, actor: 'cli' })
-      return answer
-    },
+  const bob = await person(knex, { username: 'bob' })
+  const meanwhile = {
+    ada: () => setPassword(knex, { hasher }, { userId: ada.id, password: OTHER_PASSWORD, actor: 'cli' }),
+    bob: () => disableUser(knex, { userId: bob.id, actor: 'cli' }),
   }
-  const result = await signIn(knex, { hasher: slow, throttle }, { login: 'ada', password: PASSWORD, address: ADDRESS })
-  t.is(result.outcome, 'wrong')
+  for (const login of ['ada', 'bob'] as const) {
+    let checked = 0
+    const slow: PasswordHasher = {
+      ...hasher,
+      verify: async (hash, password) => {
+        const answer = await hasher.verify(hash, password)
+        if ((checked += 1) === 1) await meanwhile[login]()
+        return answer
+      },
+    }
+    const result = await signIn(knex, { hasher: slow, throttle }, { login, password: PASSWORD, address: ADDRESS })
+    t.is(result.outcome, 'wrong', login)
+  }
 })
 
 test('who was turned away because too many passwords are being checked has not made a failure', async (t) => {
@@ -276,6 +326,7 @@ test('asking for the present password counts guesses like the door does', async 
   const ask = (password: string) => checkPassword(knex, deps, { userId: ada.id, password, address: ADDRESS })
   t.is((await ask(PASSWORD)).outcome, 'ok')
   for (let n = 0; n < 6; n += 1) t.is((await ask(WRONG)).outcome, 'wrong')
+  await deepen(knex, () => ask(WRONG))
   t.is((await ask(PASSWORD)).outcome, 'throttled')
 })
 
@@ -291,4 +342,23 @@ test('old counters can be swept away, live ones stay', async (t) => {
 
 function median(values: number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+}
+
+/** The longest block that stands or stood, in seconds. */
+async function longestBlock(knex: Knex): Promise<number> {
+  const { rows } = await knex.raw<{ rows: { seconds: number }[] }>(
+    `select greatest(0, round(max(extract(epoch from blocked_until - last_failure_at))))::int as seconds from login_throttles`,
+  )
+  return rows[0]?.seconds ?? 0
+}
+
+/** Until so many statements wait for a lock. */
+async function waitingForLocks(knex: Knex, count: number): Promise<void> {
+  for (;;) {
+    const { rows } = await knex.raw<{ rows: unknown[] }>(
+      `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+    )
+    if (rows.length >= count) return
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
 }

@@ -120,9 +120,14 @@ async function runAva(environment: Record<string, string>): Promise<number> {
   })
   for await (const line of createInterface({ input: child.stdout! })) tally.read(line)
   const status = await ended
-  const { passed, failed, skipped } = tally.end({ brokenOff: interrupted || (status !== 0 && tally.failed === 0) })
+  const { passed, failed, skipped } = tally.end({ brokenOff: breakOffReason(status, tally.failed) })
   verdict = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
   return status === 0 && failed === 0 && passed > 0 && !interrupted ? 0 : 1
+}
+
+function breakOffReason(status: number, failed: number): string | undefined {
+  if (interrupted) return 'interrupted'
+  return status !== 0 && failed === 0 ? 'a timeout, a crash, or no test found' : undefined
 }
 
 function endGroup(pid: number, signal: NodeJS.Signals): void {

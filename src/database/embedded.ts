@@ -30,7 +30,7 @@ import { DatabaseError } from './error.ts'
 
 /** Names the lock that users of the server share; a constant of the cluster's own `postgres` database. */
 const USERS_LOCK = 1_735_290_733
-const START_DEADLINE_MS = 30_000
+const START_DEADLINE_MS = 60_000
 const REJOIN_CEILING_MS = 5_000
 const TIDY_PATIENCE_MS = 2_000
 /** What a postmaster says that meets another one which is just starting or ending, or the last children of a killed one. */

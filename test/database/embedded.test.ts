@@ -1,8 +1,21 @@
-import { spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { spawn, spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
+import { asAccount } from '../../src/database/embedded/account.ts'
+import { findBinaries } from '../../src/database/embedded/binaries.ts'
+import { programEnvironment } from '../../src/database/embedded/cluster.ts'
 import { startEmbedded, type Embedded } from '../../src/database/embedded.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import {
@@ -214,6 +227,26 @@ test('a first start below a directory that only root may enter', async (t) => {
   chmodSync(parent, 0o700)
   const { url } = await start(t, join(parent, 'pg'))
   t.is(await ask(url, 'select 1 as answer'), 1)
+})
+
+test('the programs may lie below a directory that only root may enter', async (t) => {
+  if (!asRoot) return skip(t, 'only root can lend an account')
+  const hidden = scratch(t)
+  chmodSync(hidden, 0o700)
+  const { postgres } = findBinaries()
+  mkdirSync(join(hidden, 'bin'))
+  copyFileSync(postgres, join(hidden, 'bin', 'postgres'))
+  for (const folder of ['lib', 'share']) symlinkSync(join(dirname(postgres), '..', folder), join(hidden, folder))
+  const { uid, gid } = statSync(made)
+  const program = join(hidden, 'bin', 'postgres')
+  const { file, args, identity } = asAccount(
+    { uid, gid, stepDown: true },
+    program,
+    ['-D', '/nowhere', '-C', 'port'],
+    [program],
+  )
+  const { stderr } = spawnSync(file, args, { ...identity, cwd: made, env: programEnvironment(), encoding: 'utf8' })
+  t.regex(stderr, /"\/nowhere"/, 'it gets as far as its data directory')
 })
 
 test('a path too long for a socket, with blanks, commas, colons and quotes in it', async (t) => {

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { createTally, type Counts } from '../support/tap.ts'
 
-function count(tap: string, { brokenOff = false } = {}): { counts: Counts; printed: string } {
+function count(tap: string, brokenOff?: string): { counts: Counts; printed: string } {
   const printed: string[] = []
   const tally = createTally((line) => void printed.push(line))
   for (const line of tap.split('\n')) tally.read(line)
@@ -36,7 +36,7 @@ test('a test that fails is not excused by a note that it was skipped', (t) => {
 })
 
 test('a run that broke off has failed, and says after which test', (t) => {
-  const { counts, printed } = count('ok 1 - the last one heard of', { brokenOff: true })
+  const { counts, printed } = count('ok 1 - the last one heard of', 'a crash')
   t.deepEqual(counts, { passed: 1, failed: 1, skipped: 0 })
-  t.regex(printed, /broke off after "the last one heard of"/)
+  t.regex(printed, /broke off after "the last one heard of" \(a crash\)/)
 })

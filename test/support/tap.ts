@@ -9,8 +9,8 @@ export interface Counts {
 export interface Tally {
   read(line: string): void
   readonly failed: number
-  /** The last result is closed; `brokenOff` adds the failure of the run itself. */
-  end(run: { brokenOff: boolean }): Counts
+  /** Closes the last result. `brokenOff`, a reason, adds the failure of the run itself. */
+  end(run?: { brokenOff?: string | undefined }): Counts
 }
 
 interface Result {
@@ -51,10 +51,10 @@ export function createTally(print: (line: string) => void = console.log): Tally 
       const [, bad, title = '', directive] = match
       current = { outcome: directive ? 'skipped' : bad ? 'failed' : 'passed', title, details: [] }
     },
-    end({ brokenOff }) {
+    end({ brokenOff } = {}) {
       close()
       if (brokenOff) {
-        print(`failed: the run broke off after ${last} (a timeout, a crash, or no test found)`)
+        print(`failed: the run broke off after ${last} (${brokenOff})`)
         counts.failed += 1
       }
       return counts

@@ -40,11 +40,15 @@ export function asAccount(
   const { uid, gid } = account
   const setpriv = mustReach.every((path) => isReachable(path, account)) ? undefined : findSetpriv()
   if (!setpriv) return { file: command, args: [...args], identity: { uid, gid } }
-  // Below a directory that only root may enter (/root, mktemp -d) the account keeps the one capability that passes it by.
-  const capability = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override']
-  const step = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', ...capability, '--', command]
+  const step = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', ...PASS_BY, '--', command]
   return { file: setpriv, args: [...step, ...args], identity: {} }
 }
+
+/**
+ * Below a directory that only root may enter (/root, mktemp -d) the account keeps the one capability that passes it by. The
+ * securebit makes that count for access(2) too, by which PostgreSQL looks for its own program (capabilities(7)).
+ */
+const PASS_BY = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override', '--securebits=+no_setuid_fixup']
 
 function ownerOf(path: string): { uid: number; gid: number } | undefined {
   const found = statSync(path, { throwIfNoEntry: false })

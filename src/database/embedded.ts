@@ -78,14 +78,10 @@ function isFileError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error
 }
 
-function fileFault(directory: string, error: NodeJS.ErrnoException): DatabaseError {
-  const reason = error.message.replace(/\s+/g, ' ')
-  return new DatabaseError(
-    `the embedded PostgreSQL cannot use ${directory} (${reason}): mend that or set DATABASE_URL`,
-    {
-      cause: error,
-    },
-  )
+function fileFault(directory: string, cause: NodeJS.ErrnoException): DatabaseError {
+  const reason = cause.message.replace(/\s+/g, ' ')
+  const message = `the embedded PostgreSQL cannot use ${directory} (${reason}): mend that or set DATABASE_URL`
+  return new DatabaseError(message, { cause })
 }
 
 /** The directory's real path, made when missing. */

@@ -6,6 +6,8 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  readlinkSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -15,7 +17,7 @@ import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
 import { asAccount } from '../../src/database/embedded/account.ts'
 import { findBinaries } from '../../src/database/embedded/binaries.ts'
-import { programEnvironment } from '../../src/database/embedded/cluster.ts'
+import { explainSpawn, programEnvironment } from '../../src/database/embedded/cluster.ts'
 import { startEmbedded, type Embedded } from '../../src/database/embedded.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import {
@@ -247,6 +249,30 @@ test('the programs may lie below a directory that only root may enter', async (t
   )
   const { stderr } = spawnSync(file, args, { ...identity, cwd: made, env: programEnvironment(), encoding: 'utf8' })
   t.regex(stderr, /"\/nowhere"/, 'it gets as far as its data directory')
+})
+
+test('Ctrl-C does not reach it: it is in no process group and no session of ours', async (t) => {
+  const directory = stoppedCluster(t)
+  await start(t, directory)
+  const pid = postmasterOf(directory)!
+  const [, , group, session] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ').map(Number)
+  t.deepEqual([group, session], [pid, pid])
+})
+
+test('a system that can not load its programs is told to set DATABASE_URL', async (t) => {
+  const program = join(scratch(t), 'postgres')
+  writeFileSync(program, '#!/lib/ld-nowhere.so\n', { mode: 0o755 })
+  const error = await new Promise<Error>((resolve) => spawn(program).once('error', resolve))
+  t.regex(explainSpawn(error, program).message, /needs a system with glibc.*DATABASE_URL/)
+})
+
+test('links to its libraries that lead elsewhere, as after a move, are made anew', async (t) => {
+  const directory = stoppedCluster(t)
+  const library = join(directory, 'lib', 'libpq.so.5')
+  rmSync(library)
+  symlinkSync('/nowhere', library)
+  await start(t, directory)
+  t.not(readlinkSync(library), '/nowhere')
 })
 
 test('a path too long for a socket, with blanks, commas, colons and quotes in it', async (t) => {

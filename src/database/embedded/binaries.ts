@@ -6,6 +6,7 @@ import {
   readdirSync,
   readlinkSync,
   renameSync,
+  rmSync,
   symlinkSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -65,6 +66,7 @@ export function linkLibraries(libraries: string, into: string): void {
 function link(target: string, path: string): void {
   if (readLink(path) === target) return
   const fresh = `${path}.${process.pid}`
+  rmSync(fresh, { force: true })
   symlinkSync(target, fresh)
   renameSync(fresh, path)
 }

@@ -14,7 +14,9 @@ import type { Locale } from '../../src/interactions/pages/locale.ts'
 import { OPTIONAL_FIELDS, type PageModels, type PageName } from '../../src/interactions/pages/models.ts'
 import { createRenderer } from '../../src/interactions/pages/render.ts'
 import { chromium, testInChromium } from '../support/chromium.ts'
-import { ALL_SAMPLES, NOW } from './samples.ts'
+import { NASTY, PLACES } from './hostile-text.ts'
+import { elements, parseHtml } from './parse-html.ts'
+import { ALL_SAMPLES, NOW, type Sample } from './samples.ts'
 
 const POLICY =
   "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -38,7 +40,10 @@ async function serve(t: ExecutionContext): Promise<Site> {
     const path = request.url ?? ''
     const asset = renderer.assets.find(path)
     const [, page, state, locale] = path.split('/')
-    const sample = ALL_SAMPLES.find((candidate) => candidate.page === page && candidate.state === state)
+    const sample =
+      page === 'hostile'
+        ? hostileSample(Number(state))
+        : ALL_SAMPLES.find((candidate) => candidate.page === page && candidate.state === state)
     if (request.method === 'POST')
       posts.push({ path, fields: Object.fromEntries(await form(request)) as Record<string, string> })
     if (asset) response.setHeader('content-type', asset.type).end(asset.body)
@@ -52,6 +57,12 @@ async function serve(t: ExecutionContext): Promise<Site> {
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
   t.teardown(() => server.close())
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, posts }
+}
+
+/** The page of this place, with every kind of hostile text in it at once. */
+function hostileSample(index: number): Pick<Sample, 'page' | 'model'> | undefined {
+  const place = PLACES[index]
+  return place && { page: place.page, model: place.fill(NASTY.join(' ')) }
 }
 
 async function form(request: IncomingMessage): Promise<URLSearchParams> {
@@ -140,6 +151,21 @@ testInChromium('nothing scrolls sideways on the narrowest screens', async (t) =>
     await page.goto(`${site.url}/${name}/${state}/de`)
     const sideways = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
     t.is(sideways, 0, `${name} ${state}`)
+  }
+})
+
+testInChromium('a browser reads a hostile page as it was written, and runs nothing of it', async (t) => {
+  const site = await serve(t)
+  const page = await openPage(t, site, {})
+  page.on('dialog', (dialog) => {
+    t.fail(`a script ran: ${dialog.message()}`)
+    void dialog.dismiss()
+  })
+  for (const [index, { title }] of PLACES.entries()) {
+    const response = await page.goto(`${site.url}/hostile/${index}/en`)
+    const written = elements(parseHtml((await response?.text()) ?? '')).map(({ tag }) => tag)
+    const read = await page.evaluate(`[...document.querySelectorAll('*')].map(({ localName }) => localName)`)
+    t.deepEqual(read, written, title)
   }
 })
 

@@ -39,7 +39,7 @@ test('whatever is sent as a wish, a language is chosen', (t) => {
 })
 
 test('a wish of a megabyte costs no more than a short one', (t) => {
-  const started = performance.now()
+  const before = process.cpuUsage()
   t.is(chooseLocale({ uiLocales: `${'x-'.repeat(500_000)}de`, acceptLanguage: 'a'.repeat(1_000_000) }), 'en')
-  t.true(performance.now() - started < 100)
+  t.true(process.cpuUsage(before).user < 500_000) // microseconds of work, however busy the machine is
 })

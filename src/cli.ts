@@ -6,3 +6,5 @@ process.stdout.on('error', () => undefined)
 
 const { env, stdin, stdout, stderr } = process
 process.exitCode = await runCommand(process.argv.slice(2), { env, stdin, stdout, stderr })
+// An interrupted command may still be waiting for input that nobody needs.
+stdin.destroy()

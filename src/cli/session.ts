@@ -45,7 +45,7 @@ export async function withSession<T>(
     try {
       if (schema === 'current') await requireSchema(db, log)
       const session = { config, db, log, terminal, signal: stop.signal }
-      return await (interruption === 'own' ? work(session) : unlessInterrupted(stop.signal, work(session)))
+      return await (interruption === 'own' ? work(session) : unlessInterrupted(stop.signal, () => work(session)))
     } finally {
       await db.close()
     }
@@ -61,13 +61,13 @@ async function requireSchema(db: Database, log: Logger): Promise<void> {
   await assertSchema(db)
 }
 
-async function unlessInterrupted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  signal.throwIfAborted()
+async function unlessInterrupted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  if (signal.aborted) throw new Interrupted()
   const interruption = Promise.withResolvers<never>()
   const reject = () => interruption.reject(new Interrupted())
   signal.addEventListener('abort', reject)
   try {
-    return await Promise.race([work, interruption.promise])
+    return await Promise.race([work(), interruption.promise])
   } finally {
     signal.removeEventListener('abort', reject)
   }

@@ -28,9 +28,11 @@ export interface Operator {
 }
 
 export interface SpawnOptions {
-  input?: string
+  /** What stands on standard input; null leaves it open. */
+  input?: string | null
   node?: string
   env?: Record<string, string>
+  onStart?: (child: ChildProcess) => void
   /** Called as output comes; may end the process or its output. */
   onOutput?: (child: ChildProcess, sofar: string) => void
 }
@@ -72,7 +74,7 @@ function collector(): { stream: Writable; text: () => string } {
 }
 
 export function spawnBin(args: string[], options: SpawnOptions): Promise<Outcome> {
-  const { input = '', node = process.execPath, env = {}, onOutput } = options
+  const { input = '', node = process.execPath, env = {}, onStart, onOutput } = options
   const child = spawn(node, [BIN, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
   const outcome = { status: null as number | null, stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -83,7 +85,8 @@ export function spawnBin(args: string[], options: SpawnOptions): Promise<Outcome
     outcome.stderr += text
   })
   child.stdin.on('error', () => undefined)
-  child.stdin.end(input)
+  if (input !== null) child.stdin.end(input)
+  onStart?.(child)
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (status) => resolve({ ...outcome, status }))

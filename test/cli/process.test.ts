@@ -3,8 +3,10 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
+import type { Knex } from 'knex'
 import { testDatabase } from '../support/database.ts'
 import { BIN, operator } from './operator.ts'
 
@@ -94,6 +96,27 @@ test('event tail tells each event as it happens, one document a line, until it i
     ['user.created', 'user.created'],
   )
 })
+
+test('a command that waits for input ends when it is told to', async (t) => {
+  const db = await testDatabase(t)
+  const { spawn } = await operator(t, db.url)
+  const outcome = await spawn(['user', 'create', '--username', 'alice', '--password-stdin'], {
+    input: null,
+    onStart: (child) => void newConnection(db.knex).then(() => child.kill('SIGINT')),
+  })
+  t.deepEqual(outcome, { status: 130, stdout: '', stderr: 'grantry: interrupted\n' })
+})
+
+/** Resolves once a connection is there that was made after the first look. */
+async function newConnection(knex: Knex): Promise<void> {
+  const { rows } = await knex.raw<{ rows: { now: string }[] }>('select clock_timestamp()::text as now')
+  const newer = 'select 1 from pg_stat_activity where datname = current_database() and backend_start > ?::timestamptz'
+  for (;;) {
+    const { rowCount } = await knex.raw<{ rowCount: number }>(newer, [rows[0]?.now ?? ''])
+    if (rowCount > 0) return
+    await delay(20)
+  }
+}
 
 test('event tail ends without complaint when nobody reads it any more', async (t) => {
   const db = await testDatabase(t)

@@ -207,15 +207,30 @@ test('without an overlap the old secret ends at once', async (t) => {
   t.true(verifyClientSecret(secrets, second))
 })
 
-test('rotating again never lengthens the life of an old secret', async (t) => {
-  const { knex } = t.context.db
-  const { client } = await createClient(knex, newClient('web'))
-  await rotateSecret(knex, { clientId: client.id, overlapSeconds: 3600, actor })
+test('rotating again ends the oldest secret at once, and gives the one before last its overlap', async (t) => {
+  const { knex, pool } = t.context.db
+  const { client, secret: first = '' } = await createClient(knex, newClient('web'))
+  const { secret: second } = await rotateSecret(knex, { clientId: client.id, overlapSeconds: 3600, actor })
   const { client: after } = await rotateSecret(knex, { clientId: client.id, overlapSeconds: 30, actor })
-  t.is(after.secrets.length, 2)
+  const { secrets = [] } = (await findActiveClient(pool, client.id)) ?? {}
+  t.false(verifyClientSecret(secrets, first))
+  t.true(verifyClientSecret(secrets, second))
   const expiry = after.secrets[0]?.expiresAt?.getTime() ?? 0
   t.true(expiry > Date.now() && expiry < Date.now() + 31_000)
   t.is(after.secrets[1]?.expiresAt, null)
+})
+
+test('the secret made last counts as the newest, even if its transaction began before another', async (t) => {
+  const { knex, pool } = t.context.db
+  const { client } = await createClient(knex, newClient('web'))
+  const rotation = { clientId: client.id, overlapSeconds: 60, actor }
+  const last = await knex.transaction(async (trx) => {
+    await trx.raw('select now()')
+    await rotateSecret(knex, rotation)
+    return rotateSecret(trx, rotation)
+  })
+  await rotateSecret(knex, rotation)
+  t.true(verifyClientSecret((await findActiveClient(pool, client.id))?.secrets ?? [], last.secret))
 })
 
 test('many rotations at once leave two live secrets, the last without an end', async (t) => {
@@ -229,16 +244,6 @@ test('many rotations at once leave two live secrets, the last without an end', a
   t.is(secrets.filter(({ expiresAt }) => expiresAt === null).length, 1)
   t.false(verifyClientSecret(secrets, first))
   t.is(rotations.filter(({ secret }) => verifyClientSecret(secrets, secret)).length, 2)
-
-  // The next rotation must keep the one made last, whichever transaction began first.
-  const last = rotations.find(({ secret }) =>
-    verifyClientSecret(
-      secrets.filter(({ expiresAt }) => expiresAt === null),
-      secret,
-    ),
-  )
-  await rotateSecret(knex, { clientId: client.id, overlapSeconds: 60, actor })
-  t.true(verifyClientSecret((await findActiveClient(pool, client.id))?.secrets ?? [], last?.secret ?? ''))
 })
 
 for (const overlapSeconds of [-1, 0.5, Number.NaN, 31 * 86_400]) {

@@ -60,6 +60,6 @@ async function retire(trx: Knex, clientId: string, overlapSeconds: number): Prom
   await trx('client_secrets')
     .where({ id: kept.id })
     .update({
-      expires_at: trx.raw(`least(expires_at, clock_timestamp() + make_interval(secs => ?))`, [overlapSeconds]),
+      expires_at: trx.raw('clock_timestamp() + make_interval(secs => ?)', [overlapSeconds]),
     })
 }

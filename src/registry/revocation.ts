@@ -5,6 +5,15 @@
  */
 import type { Knex } from 'knex'
 
+/**
+ * Waits for what others are writing for this user (the foreign keys of sessions, grants and consents hold a share of the
+ * row) and keeps new writers off until the transaction ends. Comes first in a transaction that ends something, so that
+ * nothing that is being minted slips through.
+ */
+export async function holdUser(trx: Knex, userId: string): Promise<void> {
+  await trx('users').where({ id: userId }).forUpdate().first('id')
+}
+
 /** Ends all sessions of a user, but for the one kept, or only those named. @returns how many ended */
 export async function endSessions(
   trx: Knex,

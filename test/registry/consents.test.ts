@@ -7,7 +7,7 @@ import { consentedScopes, listConnectedApps } from '../../src/registry/consents/
 import { withdrawConsent } from '../../src/registry/consents/withdraw.ts'
 import { RegistryError } from '../../src/registry/registry-error.ts'
 import { testDatabase } from '../support/database.ts'
-import { api, app, events, families, family, person } from './people.ts'
+import { api, app, events, families, family, person, waitingForLocks } from './people.ts'
 
 const ORDERS = 'https://orders.example.com'
 const BILLS = 'https://bills.example.com'
@@ -189,4 +189,18 @@ test('the connected apps tell who may do what, in words, since when, and where t
   t.true((web?.lastUsedAt?.getTime() ?? 0) > Date.now() + 3_000_000)
   t.is(apps[0]?.lastUsedAt, null)
   t.like(presentConnectedApp(apps[0]!), { id: phone, live_families: 0, redirect_hosts: ['com.example.app:'] })
+})
+
+test('a consent and a grant that are being written while all is withdrawn do not survive it', async (t) => {
+  const { knex, pool } = await testDatabase(t)
+  const who = await scene(knex)
+  const writing = await knex.transaction()
+  await grantConsent(writing, { ...who, openid: ['openid'], resources: {}, actor: who.userId })
+  await family(writing, who.userId, who.clientId)
+  const withdrawing = withdrawConsent(knex, { ...who, actor: who.userId })
+  await waitingForLocks(knex)
+  await writing.commit()
+  t.deepEqual(await withdrawing, { grantsRevoked: 1 })
+  t.deepEqual((await consentedScopes(pool, who.userId, who.clientId)).openid, [])
+  t.deepEqual(await families(knex, who.userId), [])
 })

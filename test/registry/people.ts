@@ -96,3 +96,14 @@ export async function events(db: Knex, type?: string): Promise<RecordedEvent[]> 
   const query = db('events').orderBy('id').select('type', 'actor', 'subject', 'user_id', 'client_id', 'data')
   return type ? query.where({ type }) : query
 }
+
+/** Until so many statements wait for a lock. Ask by a connection that is in no transaction: in one, the answer never changes. */
+export async function waitingForLocks(db: Knex, count = 1): Promise<void> {
+  for (;;) {
+    const { rows } = await db.raw<{ rows: unknown[] }>(
+      `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+    )
+    if (rows.length >= count) return
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}

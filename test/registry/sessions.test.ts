@@ -3,7 +3,7 @@ import { endOtherSessions, endSession } from '../../src/registry/sessions/end.ts
 import { presentSession } from '../../src/registry/sessions/present.ts'
 import { listSessions } from '../../src/registry/sessions/queries.ts'
 import { testDatabase } from '../support/database.ts'
-import { app, events, families, family, liveSessions, person, session } from './people.ts'
+import { app, events, families, family, liveSessions, person, session, waitingForLocks } from './people.ts'
 
 test('a person sees the live sessions, latest first, and neither ended nor expired ones nor those of others', async (t) => {
   const { knex } = await testDatabase(t)
@@ -85,4 +85,17 @@ test('ending is one transaction: when its event can not be written, the session 
   await knex.raw(`alter table events add constraint broken check (type <> 'session.ended')`)
   await t.throwsAsync(endSession(knex, { userId, uid, actor: userId }))
   t.deepEqual([await liveSessions(knex, userId), await families(knex, userId)], [[uid], [grant]])
+})
+
+test('a grant that is being minted in a session while it ends does not survive it', async (t) => {
+  const { knex } = await testDatabase(t)
+  const { id: userId } = await person(knex, { username: 'ada' })
+  const [web, uid] = [await app(knex), await session(knex, userId)]
+  const minting = await knex.transaction()
+  await family(minting, userId, web, uid)
+  const ending = endSession(knex, { userId, uid, actor: userId })
+  await waitingForLocks(knex)
+  await minting.commit()
+  t.true(await ending)
+  t.deepEqual(await families(knex, userId), [])
 })

@@ -25,6 +25,7 @@ import {
   PASSWORD,
   person,
   session,
+  waitingForLocks,
 } from './people.ts'
 
 test('a user is found by id, by username and by e-mail address in any spelling', async (t) => {
@@ -239,7 +240,7 @@ test('a grant that is being minted while the password changes does not survive i
   await family(minting, ada.id, clientId)
 
   const change = setPassword(knex, { hasher }, { userId: ada.id, password: OTHER_PASSWORD, actor: ada.id })
-  await waitForLock(knex)
+  await waitingForLocks(knex)
   await minting.commit()
   await change
 
@@ -328,14 +329,3 @@ test('a list read page by page tells everyone once, in every order, while others
   t.is((await listUsers(knex, { limit: 100, role: 'odd' })).users.length, 0)
   t.is((await listUsers(knex, { limit: 100, disabled: true })).users.length, 0)
 })
-
-/** Until some statement waits for a lock. */
-async function waitForLock(knex: import('knex').Knex): Promise<void> {
-  for (;;) {
-    const { rows } = await knex.raw<{ rows: unknown[] }>(
-      `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
-    )
-    if (rows.length > 0) return
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}

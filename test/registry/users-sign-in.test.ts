@@ -7,7 +7,7 @@ import { setPassword } from '../../src/registry/users/set-password.ts'
 import { checkPassword, signIn, type SignInResult } from '../../src/registry/users/sign-in.ts'
 import { createLoginThrottle, networkOf } from '../../src/registry/users/throttle.ts'
 import { testDatabase } from '../support/database.ts'
-import { events, hasher, OTHER_PASSWORD, PASSWORD, person } from './people.ts'
+import { events, hasher, OTHER_PASSWORD, PASSWORD, person, waitingForLocks } from './people.ts'
 
 const ADDRESS = '192.0.2.7'
 const throttle = createLoginThrottle()
@@ -350,15 +350,4 @@ async function longestBlock(knex: Knex): Promise<number> {
     `select greatest(0, round(max(extract(epoch from blocked_until - last_failure_at))))::int as seconds from login_throttles`,
   )
   return rows[0]?.seconds ?? 0
-}
-
-/** Until so many statements wait for a lock. */
-async function waitingForLocks(knex: Knex, count: number): Promise<void> {
-  for (;;) {
-    const { rows } = await knex.raw<{ rows: unknown[] }>(
-      `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
-    )
-    if (rows.length >= count) return
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }

@@ -88,11 +88,6 @@ export async function removeConsents(trx: Knex, userId: string, clientId: string
   return trx('consents').where({ user_id: userId, client_id: clientId }).delete()
 }
 
-/** Waits for what others write for this user (their foreign keys share the row) and holds new writers off. */
-export async function lockOwner(trx: Knex, userId: string): Promise<void> {
-  await trx('users').where({ id: userId }).forUpdate().first('id')
-}
-
 interface AppRow {
   id: string
   name: string

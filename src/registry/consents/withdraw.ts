@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 import { appendEvent } from '../../events/outbox.ts'
 import { isId } from '../../lib/ids.ts'
-import { revokeGrants } from '../revocation.ts'
-import { lockOwner, removeConsents } from './queries.ts'
+import { holdUser, revokeGrants } from '../revocation.ts'
+import { removeConsents } from './queries.ts'
 
 /**
  * Takes back everything a person allowed a client: the consents and, in the same transaction, every grant with its tokens.
@@ -15,7 +15,7 @@ export async function withdrawConsent(
 ): Promise<{ grantsRevoked: number }> {
   if (!isId('usr', userId) || !isId('cli', clientId)) return { grantsRevoked: 0 }
   return db.transaction(async (trx) => {
-    await lockOwner(trx, userId)
+    await holdUser(trx, userId)
     const consents = await removeConsents(trx, userId, clientId)
     const grantsRevoked = await revokeGrants(trx, { userId, clientId })
     if (consents + grantsRevoked > 0) {

@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 import { appendEvent } from '../../events/outbox.ts'
 import { isId } from '../../lib/ids.ts'
-import { endSessions } from '../revocation.ts'
-import { liveUids, lockOwner, revokeBrowserGrants } from './queries.ts'
+import { endSessions, holdUser } from '../revocation.ts'
+import { liveUids, revokeBrowserGrants } from './queries.ts'
 
 /**
  * Signs one browser out: the session ends, and in the same transaction the grants of web and single-page apps that were
@@ -38,7 +38,7 @@ async function end(
 ): Promise<number> {
   if (!isId('usr', userId)) return 0
   return db.transaction(async (trx) => {
-    await lockOwner(trx, userId)
+    await holdUser(trx, userId)
     const uids = await liveUids(trx, userId, which)
     for (const uid of uids) {
       await endSessions(trx, userId, { onlyUids: [uid] })

@@ -39,14 +39,6 @@ export async function listSessions(db: Knex, userId: string): Promise<Session[]>
   }))
 }
 
-/**
- * Waits for what others write for this user (their foreign keys share the row) and holds new writers off until the
- * transaction ends, so that a grant that is being minted in a session can't slip through its end.
- */
-export async function lockOwner(trx: Knex, userId: string): Promise<void> {
-  await trx('users').where({ id: userId }).forUpdate().first('id')
-}
-
 /** The uids of a person's live sessions: all, all but one, or one. */
 export async function liveUids(
   trx: Knex,

@@ -40,8 +40,20 @@ export function createProvider(deps: ProviderDependencies, keys: KeySet): Provid
   // Requests arrive here with X-Forwarded-Proto set by our own edge and by nobody else.
   provider.proxy = true
   applyModelRules(provider, { masterKeys: deps.masterKeys, sessions: deps.storage.sessions })
+  closeRedemptions(provider, deps.storage)
   reportErrors(provider, deps.log)
   return provider
+}
+
+/** Everything for a code is stored, and nothing sent: what comes now with the same code is a replay (see artifacts.ts). */
+function closeRedemptions(provider: Provider, { codes }: Storage): void {
+  provider.use(async (ctx, next) => {
+    await next()
+    const { route, entities } = ctx.oidc ?? {}
+    if (route === 'token' && ctx.status === 200 && entities?.AuthorizationCode) {
+      await codes.answered(entities.AuthorizationCode.jti)
+    }
+  })
 }
 
 function configuration({ config, db, masterKeys, storage, pages }: ProviderDependencies, keys: KeySet): Configuration {

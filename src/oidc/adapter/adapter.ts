@@ -4,7 +4,7 @@
  * finds nothing left to claim.
  */
 import type { Adapter } from 'oidc-provider'
-import { createArtifacts } from './artifacts.ts'
+import { createArtifacts, type Artifacts } from './artifacts.ts'
 import { createClientLookup } from './client-lookup.ts'
 import { createFamilies, type Families } from './families.ts'
 import { createGrants } from './grants.ts'
@@ -16,17 +16,20 @@ import { createSessions, type Sessions } from './sessions.ts'
 export interface Storage {
   adapter(model: string): Adapter
   sessions: Sessions
+  codes: Artifacts
   families: Families
 }
 
-const PLAIN_MODELS = new Set(['AuthorizationCode', 'AccessToken', 'ClientCredentials'])
+const PLAIN_MODELS = new Set(['AccessToken', 'ClientCredentials'])
 
 export function createStorage(deps: AdapterDependencies): Storage {
   const families = createFamilies(deps)
   const sessions = createSessions(deps)
+  const codes = createArtifacts('AuthorizationCode', deps, families)
   const named = new Map<string, Adapter>([
     ['Client', createClientLookup(deps)],
     ['Session', sessions],
+    ['AuthorizationCode', codes],
     ['Grant', createGrants(deps, families)],
     ['RefreshToken', createRefreshTokens(deps, families)],
     ['Interaction', createInteractions(deps)],
@@ -40,5 +43,5 @@ export function createStorage(deps: AdapterDependencies): Storage {
     return made
   }
 
-  return { adapter, sessions, families }
+  return { adapter, sessions, codes, families }
 }

@@ -3,22 +3,38 @@ import { withoutId, type AdapterDependencies } from './model.ts'
 import type { Families } from './families.ts'
 import { digest, isForeignKeyViolation, run, statement } from './statement.ts'
 
+/** After this time a redemption counts as answered, even if the process that answered it was killed. */
+const LONGEST_ANSWER_SECONDS = 5
+
 const INSERT = statement(`
   insert into artifacts (id_digest, model, grant_id, client_id, payload, expires_at)
   values ($1, $2, $3, $4, $5, to_timestamp($6))`)
 
 const FIND = statement(`
-  select payload, extract(epoch from consumed_at)::integer as consumed from artifacts where id_digest = $1 and model = $2`)
+  select payload, case when consumed_at <= now() then extract(epoch from consumed_at)::integer end as consumed
+  from artifacts where id_digest = $1 and model = $2`)
 
 // RFC 6749 §4.1.2: a code MUST NOT be used more than once. The library ignores what consume() returns, so two parallel
-// redemptions can be told apart only here, by the row count.
+// redemptions can be told apart only here, by the row count. `consumed_at` is when a second use begins to count as a replay,
+// which revokes what was issued: a duplicate that comes while the first is being answered finds nothing issued yet, and
+// must not tear the answer apart. It is refused all the same, because the claim is taken.
 const CONSUME = statement(`
-  update artifacts set consumed_at = now() where id_digest = $1 and model = $2 and consumed_at is null returning model`)
+  update artifacts set consumed_at = now() + make_interval(secs => ${LONGEST_ANSWER_SECONDS})
+  where id_digest = $1 and model = $2 and consumed_at is null
+  returning model`)
+
+const ANSWERED = statement(`
+  update artifacts set consumed_at = now() where id_digest = $1 and model = $2 and consumed_at > now()`)
 
 const DESTROY = statement('delete from artifacts where id_digest = $1 and model = $2')
 
+export interface Artifacts extends Adapter {
+  /** The tokens for this code are stored: from now on its use is a replay. */
+  answered(id: string): Promise<void>
+}
+
 /** Authorization codes and opaque access tokens. */
-export function createArtifacts(model: string, { pool }: AdapterDependencies, families: Families): Adapter {
+export function createArtifacts(model: string, { pool }: AdapterDependencies, families: Families): Artifacts {
   return {
     async upsert(id, payload) {
       const { grantId = null, clientId = null, exp } = payload
@@ -36,6 +52,9 @@ export function createArtifacts(model: string, { pool }: AdapterDependencies, fa
     async consume(id) {
       const claimed = await run(pool, CONSUME, [digest(id), model])
       if (claimed.length === 0) throw new errors.InvalidGrant('already used')
+    },
+    async answered(id) {
+      await run(pool, ANSWERED, [digest(id), model])
     },
     async destroy(id) {
       await run(pool, DESTROY, [digest(id), model])

@@ -47,7 +47,7 @@ test.before('one cluster is made, the tests copy it', async () => {
 })
 
 /** A directory with a stopped cluster in it. */
-function stoppedCluster(t: ExecutionContext): string {
+function stoppedCluster(t: ExecutionContext): Promise<string> {
   return copyCluster(made, join(scratch(t), 'pg'))
 }
 
@@ -70,7 +70,7 @@ async function ask(url: string, text: string): Promise<unknown> {
 }
 
 test('data outlives the server, which the last one out stops', async (t) => {
-  const directory = stoppedCluster(t)
+  const directory = await stoppedCluster(t)
   const first = await start(t, directory)
   await ask(first.url, 'create table kept as select 42 as answer')
   const pid = postmasterOf(directory)!
@@ -85,7 +85,7 @@ test('data outlives the server, which the last one out stops', async (t) => {
 })
 
 test('it opens no port, and its socket and files are for its account alone', async (t) => {
-  const directory = stoppedCluster(t)
+  const directory = await stoppedCluster(t)
   const { url } = await start(t, directory)
   t.is(await ask(url, `select current_setting('listen_addresses') as answer`), '')
   for (const [path, mode] of Object.entries({
@@ -120,7 +120,7 @@ test('processes that race on a fresh directory share one server', async (t) => {
 })
 
 test('a server that joins the one of a command keeps it when the command ends', async (t) => {
-  const directory = stoppedCluster(t)
+  const directory = await stoppedCluster(t)
   const command = await holder(t, directory)
   const server = await start(t, directory)
   const pid = postmasterOf(directory)!
@@ -132,7 +132,7 @@ test('a server that joins the one of a command keeps it when the command ends', 
 })
 
 test('leaving and entering at once ends with a server', async (t) => {
-  const directory = stoppedCluster(t)
+  const directory = await stoppedCluster(t)
   for (let round = 0; round < 5; round += 1) {
     const leaving = await startEmbedded({ directory, log })
     const [, entered] = await Promise.all([leaving.release(), start(t, directory)])
@@ -142,7 +142,7 @@ test('leaving and entering at once ends with a server', async (t) => {
 })
 
 test('the server outlives a killed process, and the next start joins and ends it', async (t) => {
-  const directory = stoppedCluster(t)
+  const directory = await stoppedCluster(t)
   const killed = await holder(t, directory)
   const pid = postmasterOf(directory)!
   await killed.kill()
@@ -154,7 +154,7 @@ test('the server outlives a killed process, and the next start joins and ends it
 })
 
 test('a server that is killed comes back by itself', async (t) => {
-  const directory = stoppedCluster(t)
+  const directory = await stoppedCluster(t)
   const server = await start(t, directory)
   const pid = postmasterOf(directory)!
   process.kill(pid, 'SIGKILL')
@@ -166,7 +166,7 @@ test('a server that is killed comes back by itself', async (t) => {
 })
 
 test('what a killed process and its killed server leave behind hinders nobody', async (t) => {
-  const directory = stoppedCluster(t)
+  const directory = await stoppedCluster(t)
   const killed = await holder(t, directory)
   const pid = postmasterOf(directory)!
   await killed.kill()
@@ -188,7 +188,7 @@ test('the lock file of a zombie, or of a number that another program has now, is
   const zombie = Number(await new Promise<Buffer>((resolve) => parent.stdout.once('data', resolve)))
   t.true(await until(() => !isAlive(zombie)))
   for (const pid of [zombie, parent.pid!]) {
-    const directory = stoppedCluster(t)
+    const directory = await stoppedCluster(t)
     writeFileSync(
       join(directory, 'cluster', 'data', 'postmaster.pid'),
       `${pid}\n${join(directory, 'cluster', 'data')}\n`,
@@ -198,7 +198,8 @@ test('the lock file of a zombie, or of a number that another program has now, is
   }
 })
 
-test('a kill in the middle of the first start leaves nothing half made', async (t) => {
+// Alone, so that the moment is not missed.
+test.serial('a kill in the middle of the first start leaves nothing half made', async (t) => {
   const directory = join(scratch(t), 'pg')
   const first = launchHolder(t, directory)
   const unfinished = (): string[] =>
@@ -215,7 +216,7 @@ test('root runs it as another account, also below a directory that only root may
   if (!asRoot) return skip(t, 'only root can lend an account')
   const parent = scratch(t)
   chmodSync(parent, 0o700)
-  const directory = copyCluster(made, join(parent, 'pg'))
+  const directory = await copyCluster(made, join(parent, 'pg'))
   const { url } = await start(t, directory)
   t.is(await ask(url, 'select 1 as answer'), 1)
   const owner = ownerOf(join(directory, 'cluster', 'data'))
@@ -252,7 +253,7 @@ test('the programs may lie below a directory that only root may enter', async (t
 })
 
 test('Ctrl-C does not reach it: it is in no process group and no session of ours', async (t) => {
-  const directory = stoppedCluster(t)
+  const directory = await stoppedCluster(t)
   await start(t, directory)
   const pid = postmasterOf(directory)!
   const [, , group, session] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ').map(Number)
@@ -267,7 +268,7 @@ test('a system that can not load its programs is told to set DATABASE_URL', asyn
 })
 
 test('links to its libraries that lead elsewhere, as after a move, are made anew', async (t) => {
-  const directory = stoppedCluster(t)
+  const directory = await stoppedCluster(t)
   const library = join(directory, 'lib', 'libpq.so.5')
   rmSync(library)
   symlinkSync('/nowhere', library)
@@ -278,7 +279,7 @@ test('links to its libraries that lead elsewhere, as after a move, are made anew
 test('a path too long for a socket, with blanks, commas, colons and quotes in it', async (t) => {
   const parent = join(scratch(t), `a, "b": c'é`, 'x'.repeat(120))
   mkdirSync(parent, { recursive: true })
-  const directory = copyCluster(made, join(parent, 'pg'))
+  const directory = await copyCluster(made, join(parent, 'pg'))
   const server = await start(t, directory)
   t.is(await ask(server.url, 'select 1 as answer'), 1)
   const socket = new URLSearchParams(server.url.split('?')[1]).get('host')!
@@ -291,12 +292,12 @@ test('a path too long for a socket, with blanks, commas, colons and quotes in it
 test('a path with blanks, commas, colons and quotes in it', async (t) => {
   const parent = join(scratch(t), `a, "b": c'é %20`)
   mkdirSync(parent)
-  const { url } = await start(t, copyCluster(made, join(parent, 'pg')))
+  const { url } = await start(t, await copyCluster(made, join(parent, 'pg')))
   t.is(await ask(url, 'select 1 as answer'), 1)
 })
 
 test('the data of another major version is refused and left alone', async (t) => {
-  const directory = stoppedCluster(t)
+  const directory = await stoppedCluster(t)
   const file = join(directory, 'cluster', 'data', 'PG_VERSION')
   writeFileSync(file, '16\n')
   await t.throwsAsync(startEmbedded({ directory, log }), {
@@ -307,7 +308,7 @@ test('the data of another major version is refused and left alone', async (t) =>
 })
 
 test('a server that can not start says why in one line', async (t) => {
-  const directory = stoppedCluster(t)
+  const directory = await stoppedCluster(t)
   const settings = { shared_buffers: 'much' }
   const { message } = (await t.throwsAsync(startEmbedded({ directory, log, settings }), { name: 'DatabaseError' }))!
   t.regex(message, /did not start: .*shared_buffers.*postgres\.log/)
@@ -316,7 +317,7 @@ test('a server that can not start says why in one line', async (t) => {
 
 test('another user is told whose directory it is', async (t) => {
   if (!asRoot) return skip(t, 'needs two accounts, so root')
-  const directory = stoppedCluster(t)
+  const directory = await stoppedCluster(t)
   const { error } = await holder(t, directory, { uid: 1, gid: 1 })
   t.regex(error!, /belongs to uid \d+, but this is uid 1\b.*DATABASE_URL/)
 })

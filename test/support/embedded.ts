@@ -1,5 +1,5 @@
 /** Directories and processes for the tests of the embedded PostgreSQL. */
-import { spawn, spawnSync } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import type { ExecutionContext } from 'ava'
 
 const HOLDER = join(import.meta.dirname, 'embedded-holder.ts')
@@ -24,9 +25,8 @@ export function scratch(t: Pick<ExecutionContext, 'teardown'>): string {
 }
 
 /** A copy of a cluster that was made before, with its owners. */
-export function copyCluster(from: string, to: string): string {
-  const { status, stderr } = spawnSync('cp', ['-a', from, to], { encoding: 'utf8' })
-  if (status !== 0) throw new Error(stderr)
+export async function copyCluster(from: string, to: string): Promise<string> {
+  await promisify(execFile)('cp', ['-a', from, to])
   return to
 }
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -24,9 +24,24 @@ async function findOldNode(): Promise<string | undefined> {
 
 test('a command prints one document, nothing on standard error, and ends at once', async (t) => {
   const { spawn } = await operator(t)
+  const began = performance.now()
   const { status, stdout, stderr } = await spawn(['user', 'create', '--username', 'alice', '--json'])
   t.deepEqual([status, stderr], [0, ''])
   t.is(JSON.parse(stdout).username, 'alice')
+  // A forgotten connection would hold the process for half a minute.
+  t.true(performance.now() - began < 20_000)
+})
+
+test('with a database of its own a command starts it, keeps its data and leaves nothing running', async (t) => {
+  const { spawn, env } = await operator(t, 'none')
+  const own = { env: { DATABASE_URL: '' } }
+  const made = await spawn(['user', 'create', '--username', 'alice', '--json'], own)
+  t.deepEqual([made.status, made.stderr], [0, ''])
+  const listed = await spawn(['user', 'list', '--json'], own)
+  t.is(JSON.parse(listed.stdout)[0].username, 'alice')
+  const files = await readdir(env.DATA_DIR ?? '', { recursive: true })
+  t.true(files.some((name) => name.endsWith('PG_VERSION')))
+  t.false(files.some((name) => name.endsWith('postmaster.pid')))
 })
 
 test('a failing command prints one line on standard error and nothing else', async (t) => {

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
-import type { Middleware } from 'koa'
+import type { Context, Middleware } from 'koa'
 
 /** Proxies whose X-Forwarded-* count: a number of hops, or networks in CIDR form. */
 export type TrustProxy = { readonly hops: number } | { readonly networks: readonly string[] }
@@ -16,8 +16,8 @@ export interface ForwardedOptions {
 }
 
 /**
- * Refuses other hosts with 421 (RFC 9110 §15.5.20) and rewrites the headers that name client, host and protocol to what is
- * known to be true. Without TRUST_PROXY nobody's word counts but the socket's.
+ * Refuses other hosts with 421 (RFC 9110 §15.5.20) and requests that name several with 400, and rewrites the headers that
+ * name client, host and protocol to what is known to be true. Without TRUST_PROXY nobody's word counts but the socket's.
  */
 export function forwarded({ origin, trustProxy }: ForwardedOptions): Middleware {
   const expected = new URL(origin)
@@ -28,13 +28,14 @@ export function forwarded({ origin, trustProxy }: ForwardedOptions): Middleware 
     const chain = addressChain(req)
     const address = clientAddress(chain, trustProxy, trusted)
     const peerIsProxy = trusted ? contains(trusted, chain.at(-1)) : trustProxy !== undefined
+    const target = TARGET.exec(req.url ?? '')?.groups
+    if (!target || countHosts(req) > 1) return refuse(ctx, 400, 'The request does not say clearly whom it is for')
     const host = (peerIsProxy && single(req.headers['x-forwarded-host'])) || req.headers.host
-    if (!isHost(host, expected)) {
-      ctx.status = 421
-      ctx.type = 'text'
-      ctx.body = `This server answers only as ${origin}\n`
-      return undefined
+    if (!isHost(host, expected) || !isHost(target.authority ?? host, expected)) {
+      return refuse(ctx, 421, `This server answers only as ${origin}`)
     }
+    // From here on every target is a path: what reads `originalUrl` would take the host out of a whole URL.
+    req.url = ctx.originalUrl = ctx.request.originalUrl = target.path || '/'
     delete req.headers.forwarded
     delete req.headers['x-forwarded-host']
     req.headers.host = expected.host
@@ -42,6 +43,21 @@ export function forwarded({ origin, trustProxy }: ForwardedOptions): Middleware 
     req.headers['x-forwarded-for'] = address
     return next()
   }
+}
+
+/** A path, or the whole URL as clients send it to a proxy (RFC 9112 §3.2.2), whose authority then counts before Host. */
+const TARGET = /^(?:https?:\/\/(?<authority>[^/?#]*))?(?<path>(?:\/.*)?)$/is
+
+/** RFC 9112 §3.2: with two of them, the servers on the way may each believe another. */
+function countHosts({ rawHeaders }: IncomingMessage): number {
+  return rawHeaders.filter((name, index) => index % 2 === 0 && /^host$/i.test(name)).length
+}
+
+function refuse(ctx: Context, status: 400 | 421, why: string): undefined {
+  ctx.status = status
+  ctx.type = 'text'
+  ctx.body = `${why}\n`
+  return undefined
 }
 
 /** X-Forwarded-For from left to right, then the peer of the socket. */

@@ -1,4 +1,5 @@
 /** The server process: environment → configuration → server → signals. */
+import { readEnvFile } from './config/env-file.ts'
 import { loadConfig } from './config/load.ts'
 import { loadMasterKeys } from './config/master-keys.ts'
 import { readyLines, startDevelopment } from './development/development.ts'
@@ -27,6 +28,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
 }
 
 if (process.argv[1] === import.meta.filename) {
+  readEnvFile()
   serve(process.env).then(
     () => process.exit(0),
     (error: unknown) => {

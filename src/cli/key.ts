@@ -5,6 +5,7 @@ import { checkMasterKey } from '../keys/master-key-canary.ts'
 import { presentKey } from '../keys/present.ts'
 import { listKeys } from '../keys/queries.ts'
 import { revokeKey } from '../keys/revoke.ts'
+import { rewrapKeys } from '../keys/rewrap.ts'
 import { rotateKeys, type Rotation } from '../keys/rotate.ts'
 import { signingAlgs, type PublishedKey, type SigningAlg } from '../keys/signing-key.ts'
 import type { MasterKeys } from '../lib/master-key.ts'
@@ -67,6 +68,13 @@ export function keyCommands(program: Command, terminal: Terminal): void {
         refused_until: refusedUntil?.toISOString() ?? null,
         consequences,
       })
+    }),
+  )
+
+  verb(noun, 'rewrap', 'seal everything with the first MASTER_KEY; after that the others may be dropped').action(
+    answering(terminal, async (session) => {
+      const { keys } = await rewrapKeys(session.db, await masterKeysOf(session))
+      return record({ rewrapped: keys })
     }),
   )
 }

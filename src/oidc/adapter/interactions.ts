@@ -8,7 +8,7 @@
  * claim finds nothing to write to, so it can't bring the interaction back.
  */
 import { errors, type Adapter, type AdapterPayload } from 'oidc-provider'
-import { open, seal } from '../../lib/master-key.ts'
+import { open, seal, SealError } from '../../lib/master-key.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 import { digest, run, statement } from './statement.ts'
 
@@ -43,7 +43,14 @@ export function createInteractions({ pool, masterKeys }: AdapterDependencies): A
     },
     async find(id) {
       const [row] = await run<{ payload: string }>(pool, FIND, [digest(id)])
-      return row && (JSON.parse(open(masterKeys, PURPOSE, row.payload).toString()) as AdapterPayload)
+      if (!row) return undefined
+      try {
+        return JSON.parse(open(masterKeys, PURPOSE, row.payload).toString()) as AdapterPayload
+      } catch (error) {
+        // Sealed with a master key that was dropped since: the person begins again.
+        if (error instanceof SealError) return undefined
+        throw error
+      }
     },
     async destroy(id) {
       if ((await run(pool, CLAIM, [digest(id)])).length === 0) {

@@ -9,15 +9,16 @@
  *                                ▼
  *                            PostgreSQL ◀── keys/ (signing keys turn themselves over)
  */
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import { join } from 'node:path'
-import Koa, { type Middleware } from 'koa'
+import Koa, { type Context, type Middleware } from 'koa'
 import { ConfigError, type Config } from './config/load.ts'
 import { connectDatabase, type Database } from './database/connect.ts'
 import { migrateUp } from './database/migrate.ts'
 import { cacheable } from './http/cacheable.ts'
 import { forwarded } from './http/forwarded.ts'
 import { health } from './http/health.ts'
+import { createHttpServer, isDisconnect } from './http/http-server.ts'
 import { limits } from './http/limits.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import { trace } from './http/trace.ts'
@@ -35,7 +36,7 @@ import { derive, type MasterKeys } from './lib/master-key.ts'
 import { createStorage } from './oidc/adapter/adapter.ts'
 import { currentProvider, type CurrentProvider } from './oidc/current-provider.ts'
 import { createInteractionGateway } from './oidc/interaction-gateway.ts'
-import { cacheablePaths, isProtocolPath } from './oidc/routes.ts'
+import { cacheablePaths, protocolMethods } from './oidc/routes.ts'
 import { createPasswordHasher } from './registry/users/password.ts'
 import { createLoginThrottle } from './registry/users/throttle.ts'
 import type { Logger } from './telemetry/logger.ts'
@@ -71,7 +72,7 @@ export async function createAuthServer(config: Config, masterKeys: MasterKeys, l
     const keys = await createKeyRing({ db, policy, masterKeys, log })
     lifecycle.add('keys', () => keys.close())
 
-    const server = createServer(createApp({ config, masterKeys, log, db, keys }).callback())
+    const server = createHttpServer(createApp({ config, masterKeys, log, db, keys }).callback())
     lifecycle.add('http', () => stopListening(server))
     return { config, db, keys, listen: () => listen(server, config), close: (ms) => lifecycle.close(ms) }
   } catch (error) {
@@ -101,7 +102,11 @@ function createApp({ config, masterKeys, log, db, keys }: Parts): Koa {
   const tokens = createFormTokens(derive(masterKeys, 'forms'))
 
   const app = new Koa({ proxy: true })
-  app.on('error', (err: Error) => log.error({ err }, 'a response failed'))
+  app.on('error', (err: Error) => {
+    // The error of a broken connection carries the bytes that came in, a password among them: only its name is kept.
+    if (isDisconnect(err)) log.info({ reason: err.message }, 'a connection broke off')
+    else log.error({ err }, 'a response failed')
+  })
   app.use(trace(log))
   app.use(health(() => readiness(db, keys, config)))
   app.use(limits())
@@ -129,11 +134,22 @@ function createApp({ config, masterKeys, log, db, keys }: Parts): Koa {
 /** Hands requests for the protocol's paths to the library, which answers them itself. */
 function protocol(handle: CurrentProvider['handle']): Middleware {
   return async (ctx, next) => {
-    if (!isProtocolPath(ctx.path)) return next()
+    const methods = protocolMethods(ctx.path)
+    if (!methods) return next()
+    const isPreflight = ctx.get('access-control-request-method') !== ''
+    if (!methods.includes(ctx.method) || (ctx.method === 'OPTIONS' && !isPreflight)) return tellMethods(ctx, methods)
     ctx.respond = false
     await handle(ctx.req, ctx.res)
     return undefined
   }
+}
+
+/** RFC 9110 §9.3.7 and §15.5.6. */
+function tellMethods(ctx: Context, methods: readonly string[]): undefined {
+  ctx.set('Allow', methods.join(', '))
+  ctx.status = methods.includes(ctx.method) ? 204 : 405
+  if (ctx.status === 405) ctx.body = { error: 'invalid_request', error_description: `use ${methods.join(' or ')} here` }
+  return undefined
 }
 
 async function readiness(db: Database, keys: KeyRing, config: Config): Promise<string | undefined> {

@@ -32,10 +32,16 @@ export async function readForm(ctx: Context): Promise<Record<string, string>> {
 async function readText(ctx: Context): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of ctx.req as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > LIMIT) throw new FormError(413, 'the form is too large')
-    chunks.push(chunk)
+  // The connection must outlive a refusal, or nobody would read it.
+  const body = ctx.req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+  try {
+    for await (const chunk of body) {
+      size += chunk.length
+      if (size > LIMIT) throw new FormError(413, 'the form is too large')
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    throw error instanceof FormError ? error : new FormError(400, 'the form broke off')
   }
   return Buffer.concat(chunks).toString('utf8')
 }

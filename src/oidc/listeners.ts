@@ -23,6 +23,14 @@ export function reportErrors(provider: Provider, log: Logger): void {
       log.info({ event, error, error_description, error_detail, client_id: clientId, trace_id: traceId }, 'refused')
     })
   }
+  // Without a listener the library prints to standard error. What no answer could be given to any more is the connection's
+  // end, which the server itself reports.
+  const app = provider as unknown as {
+    on(event: 'error', listener: (error: Error & { headerSent?: boolean }) => void): void
+  }
+  app.on('error', (err) => {
+    if (!err.headerSent) log.error({ err }, 'internal error')
+  })
   events.on('server_error', (ctx, error) => {
     log.error({ err: error, route: ctx.oidc?.route, trace_id: ctx.response.get('x-request-id') }, 'internal error')
   })

@@ -12,8 +12,22 @@ const WELL_KNOWN = ['/.well-known/openid-configuration', '/.well-known/oauth-aut
 /** Documents that verifiers and clients may cache. */
 export const cacheablePaths: ReadonlySet<string> = new Set([routes.jwks, ...WELL_KNOWN])
 
-/** Whether a path belongs to the protocol, so that everything else can be answered without the library. */
-export function isProtocolPath(path: string): boolean {
-  if (cacheablePaths.has(path)) return true
-  return Object.values(routes).some((route) => path === route || path.startsWith(`${route}/`))
+const READ = ['GET', 'HEAD'] as const
+const SHARED = [...READ, 'OPTIONS'] as const
+
+const METHODS = new Map<string, readonly string[]>([
+  ...[...cacheablePaths].map((path) => [path, SHARED] as const),
+  [routes.authorization, READ],
+  [routes.token, ['POST', 'OPTIONS']],
+  [routes.userinfo, [...SHARED, 'POST']],
+  [routes.end_session, READ],
+  [`${routes.end_session}/confirm`, ['POST']],
+  [`${routes.end_session}/success`, READ],
+])
+
+const RESUME = new RegExp(`^${routes.authorization}/[^/]+$`)
+
+/** The methods of a path of the protocol; undefined for every other path, which can be answered without the library. */
+export function protocolMethods(path: string): readonly string[] | undefined {
+  return METHODS.get(path) ?? (RESUME.test(path) ? READ : undefined)
 }

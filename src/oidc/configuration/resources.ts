@@ -7,6 +7,8 @@ import type pg from 'pg'
 import { findResourceByAudience } from '../../registry/resources/queries.ts'
 import { policyOf, type Policy } from './client-metadata.ts'
 
+const MOST_RESOURCES = 20
+
 export function resourceIndicators({ pool }: { pool: pg.Pool }) {
   return {
     enabled: true,
@@ -34,10 +36,12 @@ export function resourceIndicators({ pool }: { pool: pg.Pool }) {
      * @throws InvalidTarget for a resource that the client is not registered for, InvalidScope for such a scope
      */
     async getResourceServerInfo(ctx: KoaContextWithOIDC, audience: string, client: Client): Promise<ResourceServer> {
+      const { params = {} } = ctx.oidc
+      // The library asks once for each, the same one or not: a thousand in one body would be a thousand look-ups.
+      if ([params.resource].flat().length > MOST_RESOURCES) throw new errors.InvalidTarget('too many resources')
       const allowed = policyOf(client).access.find((access) => access.audience === audience)
       const resource = allowed && (await findResourceByAudience(pool, audience))
       if (!allowed || !resource) throw new errors.InvalidTarget('the client is not registered for this resource')
-      const { params = {} } = ctx.oidc
       if (wantsEverything(ctx)) params.scope = allowed.scopes.join(' ')
       refuseForeignScopes(ctx, client, [params.resource ?? []].flat() as string[])
       return {

@@ -4,6 +4,8 @@ import type { Logger } from '../telemetry/logger.ts'
 type ProtocolError = Error & { error?: string; error_description?: string; error_detail?: string }
 
 const REFUSALS = [
+  'introspection.error',
+  'revocation.error',
   'authorization.error',
   'grant.error',
   'userinfo.error',

@@ -91,6 +91,9 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
       userinfo: { enabled: true },
+      // A token tells nothing to, and takes no harm from, any client but its own (RFC 7662 §4, RFC 7009 §2.1).
+      introspection: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
+      revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
       resourceIndicators: resourceIndicators(db),
       rpInitiatedLogout: {
         enabled: true,

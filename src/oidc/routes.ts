@@ -4,6 +4,8 @@ export const routes = {
   token: '/token',
   userinfo: '/userinfo',
   jwks: '/jwks',
+  introspection: '/introspect',
+  revocation: '/revoke',
   end_session: '/logout',
 } as const
 
@@ -19,6 +21,8 @@ const METHODS = new Map<string, readonly string[]>([
   ...[...cacheablePaths].map((path) => [path, SHARED] as const),
   [routes.authorization, READ],
   [routes.token, ['POST', 'OPTIONS']],
+  [routes.introspection, ['POST', 'OPTIONS']],
+  [routes.revocation, ['POST', 'OPTIONS']],
   [routes.userinfo, [...SHARED, 'POST']],
   [routes.end_session, READ],
   [`${routes.end_session}/confirm`, ['POST']],

@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { errors, type Client, type InteractionResults, type Provider } from 'oidc-provider'
 import type { Config } from '../config/load.ts'
+import { ACCOUNT_CLIENT_ID } from '../registry/clients/client.ts'
 import { PASSWORD_SIGN_IN } from './configuration/account.ts'
 import { policyOf, type Policy } from './configuration/client-metadata.ts'
 import { mustAlwaysAsk, type Scopes } from './configuration/consent.ts'
@@ -49,7 +50,7 @@ export interface InteractionGateway {
   refuse(req: IncomingMessage, res: ServerResponse): Promise<string | undefined>
   /** The signed-in session of this browser. */
   session(req: IncomingMessage, res: ServerResponse): Promise<BrowserSession | undefined>
-  /** Throws away an authorization code that will not be redeemed: our own pages want the session, not tokens. */
+  /** Throws away a code of the account page, which wants the session and no tokens. Codes of others are left alone. */
   discardCode(code: string): Promise<void>
 }
 
@@ -83,7 +84,8 @@ export function createInteractionGateway(current: () => Provider, config: Config
     },
     async discardCode(code) {
       const found = await current().AuthorizationCode.find(code)
-      await found?.destroy()
+      // Another client's code must stay: its row is what shows a second use of it (RFC 6749 §4.1.2).
+      if (found?.clientId === ACCOUNT_CLIENT_ID) await found.destroy()
     },
   }
 }

@@ -23,7 +23,7 @@ export const APP_SCHEME = 'com.example.app:/callback'
 export function underAttack(environment: Record<string, string> = {}): () => Target {
   const ends: (() => unknown)[] = []
   let target: Target | undefined
-  test.before(async () => {
+  test.serial.before(async () => {
     target = await startTarget({ teardown: (end) => void ends.push(end) }, environment)
   })
   test.after.always(async () => {

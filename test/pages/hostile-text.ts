@@ -36,8 +36,8 @@ export interface Place {
   title: string
   /** The place without them: `consent.scopes.items.name`. */
   field: string
-  /** The model with `text` in this place. */
-  fill: (text: string) => PageModels[PageName]
+  /** The model with `text` in this place; of a sample, or of a model that was filled already. */
+  fill: (text: string, model?: PageModels[PageName]) => PageModels[PageName]
 }
 
 /** Fields that choose among known words; the type keeps everything else out. */
@@ -56,17 +56,26 @@ const STATES: [PageName, string][] = [
 
 /** Every place where text from elsewhere enters a page. */
 export const PLACES: Place[] = STATES.flatMap(([page, state]) => {
-  const model = (SAMPLES[page] as Record<string, PageModels[PageName]>)[state]
-  if (model === undefined) throw new Error(`there is no sample ${page} ${state}`)
-  return textFields(model)
+  const sample = (SAMPLES[page] as Record<string, PageModels[PageName]>)[state]
+  if (sample === undefined) throw new Error(`there is no sample ${page} ${state}`)
+  return textFields(sample)
     .map((path) => ({
       page,
       title: [page, ...path].join('.'),
       field: [page, ...path.filter((key) => typeof key === 'string')].join('.'),
-      fill: (text: string) => withField(model, path, text),
+      fill: (text: string, model = sample) => withField(model, path, text),
     }))
     .filter(({ field }) => !CHOICES.has(field))
 })
+
+/** This page with every kind of hostile text in every place at once. */
+export function drown(page: PageName): PageModels[PageName] | undefined {
+  const text = NASTY.join(' ')
+  return PLACES.filter((place) => place.page === page).reduce<PageModels[PageName] | undefined>(
+    (model, { fill }) => fill(text, model),
+    undefined,
+  )
+}
 
 type Path = (string | number)[]
 

@@ -2,7 +2,6 @@
 import { createServer, type RequestListener } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 
 export interface Listening {
   port: number
@@ -34,13 +33,12 @@ export async function listen(
     async close() {
       const closed = once(server, 'close')
       server.close()
-      const deadline = Date.now() + GRACE_MS
-      let isOpen = true
-      void closed.then(() => (isOpen = false))
       // A connection that a browser keeps alive would otherwise hold the process for its time-out.
-      for (; isOpen && Date.now() < deadline; await delay(20)) server.closeIdleConnections()
-      server.closeAllConnections()
+      const sweep = setInterval(() => server.closeIdleConnections(), 20)
+      const cut = setTimeout(() => server.closeAllConnections(), GRACE_MS)
       await closed
+      clearInterval(sweep)
+      clearTimeout(cut)
     },
   }
 }

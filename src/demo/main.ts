@@ -1,39 +1,31 @@
 /** The demo process: environment → configuration → server → signals. */
-import { createLogger } from '../telemetry/logger.ts'
-import { loadDemoConfig, type DemoConfig } from './config.ts'
+import { createLogger, type Logger } from '../telemetry/logger.ts'
+import { DemoConfigError, loadDemoConfig, type DemoConfig } from './config.ts'
 import { startDemo } from './server.ts'
 
-function readConfig(): DemoConfig {
-  try {
-    return loadDemoConfig(process.env)
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n`)
-    process.exit(1)
-  }
-}
+async function run(config: DemoConfig, log: Logger): Promise<void> {
+  const stopped = Promise.withResolvers<string>()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopped.resolve(signal))
+  // The channel breaks however the parent ends, kill -9 included: the demo never outlives whoever started it.
+  process.on('disconnect', () => stopped.resolve('parent gone'))
 
-const config = readConfig()
-const log = createLogger(config.log)
-const starting = startDemo(config, { log })
-
-let isStopping = false
-async function stop(reason: string): Promise<void> {
-  if (isStopping) return
-  isStopping = true
-  log.info({ reason }, 'the demo stops')
-  await starting.then((demo) => demo.close()).catch(() => undefined)
-  process.exit(0)
+  const demo = await startDemo(config, { log })
+  log.info({ url: demo.url }, 'the demo answers')
+  if (process.connected) process.send?.({ ready: true, url: demo.url })
+  log.info({ reason: await stopped.promise }, 'the demo stops')
+  await demo.close()
 }
-process.on('SIGINT', () => void stop('SIGINT'))
-process.on('SIGTERM', () => void stop('SIGTERM'))
-// The channel breaks however the parent ends, kill -9 included: the demo never outlives whoever started it.
-process.on('disconnect', () => void stop('parent gone'))
 
 try {
-  const { url } = await starting
-  log.info({ url }, 'the demo answers')
-  process.send?.({ ready: true, url })
+  const config = loadDemoConfig(process.env)
+  const log = createLogger(config.log)
+  await run(config, log).catch((error: unknown) => {
+    log.fatal({ err: error }, 'the demo cannot run')
+    process.exit(1)
+  })
 } catch (error) {
-  log.fatal({ err: error }, 'the demo cannot start')
+  if (!(error instanceof DemoConfigError)) throw error
+  process.stderr.write(`${error.message}\n`)
   process.exit(1)
 }
+process.exit(0)

@@ -104,6 +104,7 @@ export async function placeOrder({ pool }: Pool, userId: string, order: NewOrder
 
 /** Gives a person who was never seen before two sample orders: whoever asks first, and once. */
 export async function welcome({ pool }: Pool, userId: string): Promise<void> {
+  const samples = SAMPLES.map((sample) => Object.assign({ id: newOrderId() }, sample))
   await pool.query({
     name: 'welcome',
     text: `
@@ -114,7 +115,7 @@ export async function welcome({ pool }: Pool, userId: string): Promise<void> {
       select sample.id, user_id, item, quantity, "amountCents", currency, status
       from arrived, jsonb_to_recordset($3::jsonb) as sample
         (id text, item text, quantity integer, "amountCents" integer, currency text, status text)`,
-    values: [userId, SAMPLES.length, JSON.stringify(SAMPLES.map((sample) => ({ ...sample, id: newOrderId() })))],
+    values: [userId, SAMPLES.length, JSON.stringify(samples)],
   })
 }
 

@@ -1,5 +1,5 @@
 /** Serves the playground page: a handful of files, read once, and what they need to know. */
-import Router from '@koa/router'
+import { Router } from '@koa/router'
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'

@@ -2,7 +2,7 @@
  * The orders API: `/api/v1/users/{id}/orders` and the same under `/api/v2`. Whose orders may be touched is decided by the
  * token alone: one's own, or anybody's with the role `orders-admin`.
  */
-import Router from '@koa/router'
+import { Router } from '@koa/router'
 import type { Context } from 'koa'
 import { z } from 'zod'
 import type { Database } from '../database/connect.ts'

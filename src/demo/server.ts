@@ -3,7 +3,7 @@
  * authorization server as any stranger's API would, by its URL and its published keys; it must not know the server's
  * configuration, database, registry or secrets. This file is its map.
  */
-import Router from '@koa/router'
+import { Router } from '@koa/router'
 import Koa from 'koa'
 import type { RequestListener } from 'node:http'
 import { connectDatabase, type Database } from '../database/connect.ts'

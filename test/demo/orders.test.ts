@@ -368,10 +368,11 @@ test('each type of problem leads to its explanation', async (t) => {
 
 test('a request under way is answered before the demo stops', async (t) => {
   const { demo, issuer } = await startDemoFixture(t)
-  issuer.delayMs = 200
+  issuer.delayMs = 300
   const token = await issuer.accessToken()
   const answer = fetch(`${demo.url}${api}/me/orders`, { headers: { authorization: `Bearer ${token}` } })
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  // The API asks the issuer for its keys: the request is under way.
+  while (issuer.requests.size === 0) await new Promise((resolve) => setTimeout(resolve, 5))
   await Promise.all([demo.close(), answer.then((response) => t.is(response.status, 200))])
   await t.throwsAsync(fetch(demo.url))
 })

@@ -54,7 +54,6 @@ const refused: [string, TokenChanges | (() => TokenChanges), RegExp][] = [
   ['an end in the past', { claims: { iat: seconds(-100), exp: seconds(-10) } }, /expired/],
   ['no end', { claims: { exp: undefined } }, /claim/],
   ['an end in words', { claims: { exp: 'tomorrow' } }, /claim/],
-  ['an end before its beginning', () => ({ claims: { iat: seconds(3), exp: seconds(2) } }), /not acceptable/],
   ['a beginning in the future', { claims: { nbf: seconds(60) } }, /not valid yet/],
   ['an issue in the future', { claims: { iat: seconds(60), exp: seconds(90) } }, /not acceptable/],
   ['no time of issue', { claims: { iat: undefined } }, /claim/],
@@ -73,6 +72,12 @@ for (const [what, changes, description] of refused) {
     await refuses(t, await issuer.accessToken(typeof changes === 'function' ? changes() : changes), description)
   })
 }
+
+test('a token is refused whose end lies before its beginning', async (t) => {
+  const lenient = createTokenVerifier({ issuer: issuer.url, audience, clockToleranceSeconds: 3600 })
+  const token = await issuer.accessToken({ claims: { iat: seconds(20), exp: seconds(10) } })
+  await t.throwsAsync(lenient.verify(token), { message: /not acceptable/ })
+})
 
 test('a token of another issuer is refused though it claims to be ours', async (t) => {
   const token = await stranger.accessToken({ claims: { iss: issuer.url }, header: { kid: issuer.keys[0]!.kid } })

@@ -23,6 +23,8 @@ export interface FakeIssuer {
   readonly requests: Map<string, number>
   /** The `Cache-Control` of the key set. */
   cacheControl: string
+  /** Seconds in which a used refresh token gives its successor again. */
+  reuseWindowSeconds: number
   /** Milliseconds by which every answer is late. */
   delayMs: number
   /** Replaces the body of a path; a function is asked each time. */
@@ -56,8 +58,6 @@ export interface FakeIssuerOptions {
   audience: string
   /** Claims of the person who is always signed in. */
   user?: Record<string, unknown>
-  /** Seconds in which a used refresh token gives its successor again. */
-  reuseWindowSeconds?: number
   accessTokenSeconds?: number
 }
 
@@ -76,6 +76,7 @@ export async function startFakeIssuer(options: FakeIssuerOptions): Promise<FakeI
     overrides,
     keys,
     cacheControl: 'public, max-age=300',
+    reuseWindowSeconds: 10,
     delayMs: 0,
     async rotate(alg = 'RS256') {
       const key = await newKey(alg)
@@ -176,7 +177,6 @@ interface Family {
 function createProtocol(issuer: FakeIssuer, options: FakeIssuerOptions) {
   const codes = new Map<string, { challenge: string; family: Family }>()
   const families: Family[] = []
-  const windowMs = (options.reuseWindowSeconds ?? 10) * 1000
 
   async function tokens(response: ServerResponse, family: Family, refreshToken: string): Promise<void> {
     const iat = Math.floor(Date.now() / 1000)
@@ -237,7 +237,10 @@ function createProtocol(issuer: FakeIssuer, options: FakeIssuerOptions) {
     const index = family.chain.findIndex(({ token }) => token === presented)
     const entry = family.chain[index]!
     const successor = family.chain[index + 1]
-    if (entry.usedAt !== undefined && (Date.now() - entry.usedAt > windowMs || successor?.usedAt !== undefined)) {
+    if (
+      entry.usedAt !== undefined &&
+      (Date.now() - entry.usedAt > issuer.reuseWindowSeconds * 1000 || successor?.usedAt !== undefined)
+    ) {
       family.isDead = true
       return invalidGrant(response)
     }

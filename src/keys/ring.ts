@@ -25,8 +25,8 @@ export interface KeyRing {
   /** Reads the keys again; resolves once a read that began after the call is done. Never rejects: a failure is logged. */
   refresh(): Promise<void>
   /**
-   * Seconds since the keys were last read. Beyond `publishSeconds − jwksMaxAgeSeconds` this instance may publish a JWKS
-   * that lacks a key which others sign with: it should no longer call itself ready.
+   * Seconds since the keys were last read. Beyond `publishSeconds − jwksMaxAgeSeconds − pollSeconds` this instance may be
+   * about to publish a JWKS that lacks a key which others sign with: it should no longer call itself ready.
    */
   staleSeconds(): number
   /** Stops listening and polling, and waits for what is under way. */
@@ -58,17 +58,12 @@ export async function createKeyRing({ db, policy, masterKeys, log }: KeyRingOpti
   }
 
   const listeners = new Set<KeyListener>()
-  await turnKeysOver(db, { policy, masterKeys })
-  let set = await read()
-  let readAt = performance.now()
+  let set = buildKeySet([], policy.algorithms)
+  let readAt = -Infinity
 
-  async function read(): Promise<KeySet> {
-    return buildKeySet(await readKeys(db.knex, masterKeys), policy.algorithms)
-  }
-
-  async function reload(): Promise<void> {
+  async function read(): Promise<void> {
     const began = performance.now()
-    const latest = await read()
+    const latest = buildKeySet(await readKeys(db.knex, masterKeys), policy.algorithms)
     readAt = began
     if (isSameKeySet(set, latest)) return
     set = latest
@@ -76,38 +71,44 @@ export async function createKeyRing({ db, policy, masterKeys, log }: KeyRingOpti
     for (const listener of listeners) void attempt('a listener to key changes failed', async () => listener(latest))
   }
 
-  const reading = coalesce(() => attempt('the signing keys could not be read; the last known are kept', reload))
+  const reading = coalesce(read)
+
+  async function refresh(): Promise<void> {
+    await attempt('the signing keys could not be read; the last known are kept', () => reading.run())
+  }
 
   async function poll(): Promise<void> {
     await attempt('the signing keys could not be turned over; the next poll tries again', async () => {
       await turnKeysOver(db, { policy, masterKeys })
     })
-    await reading.run()
+    await refresh()
   }
 
+  let isClosing = false
   async function attempt(failure: string, work: () => Promise<void>): Promise<void> {
     try {
       await work()
     } catch (error) {
-      if (!polling.isStopped()) log.warn({ err: error }, failure)
+      if (!isClosing) log.warn({ err: error }, failure)
     }
   }
 
-  const polling = repeat(poll, () => jittered(policy.pollSeconds))
-  const unlisten = await listen().catch(async (error: unknown) => {
-    await polling.stop()
-    throw error
-  })
-
-  async function listen(): Promise<() => Promise<void>> {
-    const stop = await db.listen(KEYS_CHANNEL, () => void reading.run())
-    // What changed between the first read and LISTEN was told to nobody here.
+  // LISTEN comes before the first read, so that no change falls between the two.
+  const unlisten = await db.listen(KEYS_CHANNEL, () => void refresh())
+  try {
+    await turnKeysOver(db, { policy, masterKeys })
     await reading.run()
-    return stop
+  } catch (error) {
+    isClosing = true
+    await unlisten()
+    await reading.idle()
+    throw error
   }
+  const polling = repeat(poll, () => jittered(policy.pollSeconds))
 
   let closing: Promise<void> | undefined
   async function close(): Promise<void> {
+    isClosing = true
     listeners.clear()
     await polling.stop()
     await unlisten()
@@ -122,7 +123,7 @@ export async function createKeyRing({ db, policy, masterKeys, log }: KeyRingOpti
       listeners.add(own)
       return () => void listeners.delete(own)
     },
-    refresh: () => reading.run(),
+    refresh,
     staleSeconds: () => (performance.now() - readAt) / 1000,
     close: () => (closing ??= close()),
   }
@@ -134,7 +135,7 @@ function jittered(seconds: number): number {
 }
 
 /** Runs `work` again and again with a pause between; `work` must not reject. The timer keeps no process alive. */
-function repeat(work: () => Promise<void>, pause: () => number): { stop(): Promise<void>; isStopped(): boolean } {
+function repeat(work: () => Promise<void>, pause: () => number): { stop(): Promise<void> } {
   let stopped = false
   let running = Promise.resolve()
   let timer = schedule()
@@ -148,7 +149,6 @@ function repeat(work: () => Promise<void>, pause: () => number): { stop(): Promi
   }
 
   return {
-    isStopped: () => stopped,
     async stop() {
       stopped = true
       clearTimeout(timer)
@@ -159,7 +159,7 @@ function repeat(work: () => Promise<void>, pause: () => number): { stop(): Promi
 
 /**
  * One run at a time. A call before a waiting run has begun shares it, a later one gets the run after it: what a caller
- * sees is never older than the call. `work` must not reject.
+ * sees is never older than the call. A run that fails rejects for those who share it, and for nobody else.
  */
 function coalesce(work: () => Promise<void>): { run(): Promise<void>; idle(): Promise<void> } {
   let tail = Promise.resolve()
@@ -171,7 +171,7 @@ function coalesce(work: () => Promise<void>): { run(): Promise<void>; idle(): Pr
   }
 
   return {
-    run: () => (waiting ??= tail = tail.then(begin)),
-    idle: () => tail,
+    run: () => (waiting ??= tail = tail.then(begin, begin)),
+    idle: () => tail.catch(() => undefined),
   }
 }

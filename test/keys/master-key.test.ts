@@ -5,7 +5,7 @@ import { rewrapKeys } from '../../src/keys/rewrap.ts'
 import { turnKeysOver } from '../../src/keys/turn-over.ts'
 import { newMasterKey, parseMasterKeys } from '../../src/lib/master-key.ts'
 import { testDatabase } from '../support/database.ts'
-import { anotherHandle, oneAlg } from './fixture.ts'
+import { anotherHandle, quick } from './fixture.ts'
 
 const [oldKey, newKey] = [newMasterKey(), newMasterKey()]
 const old = parseMasterKeys(oldKey)
@@ -40,14 +40,14 @@ test('of first starts at once with two master keys, one is right and the others 
 test('a master key that only some signing keys need is missed at start, too', async (t) => {
   const db = await testDatabase(t)
   await checkMasterKey(db, fresh)
-  await turnKeysOver(db, { policy: oneAlg, masterKeys: old })
+  await turnKeysOver(db, { policy: quick, masterKeys: old })
   await t.throwsAsync(checkMasterKey(db, fresh), { message: new RegExp(`master key ${old[0].id}, but`) })
 })
 
 test('after re-wrapping the old master key can go, and no signing key has changed', async (t) => {
   const db = await testDatabase(t)
   await checkMasterKey(db, old)
-  await turnKeysOver(db, { policy: oneAlg, masterKeys: old })
+  await turnKeysOver(db, { policy: quick, masterKeys: old })
   const keys = await readKeys(db.knex, old)
 
   t.deepEqual(await rewrapKeys(db, both), { keys: 2, canary: true })
@@ -61,7 +61,7 @@ test('after re-wrapping the old master key can go, and no signing key has change
 test('re-wrapping without the old master key changes nothing', async (t) => {
   const db = await testDatabase(t)
   await checkMasterKey(db, old)
-  await turnKeysOver(db, { policy: oneAlg, masterKeys: old })
+  await turnKeysOver(db, { policy: quick, masterKeys: old })
   await t.throwsAsync(rewrapKeys(db, fresh), { instanceOf: MasterKeyError })
   await t.notThrowsAsync(checkMasterKey(db, old))
   t.is((await readKeys(db.knex, old)).length, 2)

@@ -50,7 +50,7 @@ test(refused, 'with a verifier of 42 characters', { code_verifier: 'x'.repeat(42
 test(refused, 'with a verifier of 129 characters', { code_verifier: 'x'.repeat(129) }, 'invalid_request')
 test(refused, 'with a verifier of 50 kB', { code_verifier: 'x'.repeat(50_000) }, 'invalid_request')
 test(refused, 'with a verifier in other characters', { code_verifier: `${OTHER}\0` }, 'invalid_request')
-test(refused, 'with a verifier in other letters', { code_verifier: `${'ä'.repeat(43)}` }, 'invalid_request')
+test(refused, 'with a verifier in other letters', { code_verifier: 'ä'.repeat(43) }, 'invalid_request')
 test(refused, 'with two verifiers', { code_verifier: [OTHER, OTHER] }, 'invalid_request')
 test(refused, 'at another redirect URI', { redirect_uri: 'https://app.example.com/other' })
 test(refused, 'at the redirect URI with a slash', { redirect_uri: 'https://app.example.com/callback/' })

@@ -14,7 +14,9 @@ export function applyModelRules(
 ): void {
   compareSecretsByDigest(provider)
   deriveSuccessors(provider, derive(masterKeys, 'refresh-successor')[0])
+  changeSessionIds(provider, sessions)
   endSessionsForGood(provider, sessions)
+  leaveUnknownSessionsAlone(provider)
 }
 
 /** Client secrets are stored as digests only; any live one fits, so that a rotation can overlap. */
@@ -40,6 +42,32 @@ function deriveSuccessors(provider: Provider, key: Buffer): void {
     const rotated = (Provider.ctx?.oidc.entities as { RotatedRefreshToken?: { jti: string } } | undefined)
       ?.RotatedRefreshToken
     return rotated ? createHmac('sha256', key).update(rotated.jti).digest('base64url') : random.call(this)
+  }
+}
+
+/** See adapter/session-id.ts. The library takes a random id here. */
+function changeSessionIds(provider: Provider, { nextId }: Sessions): void {
+  const model = provider.Session.prototype as unknown as { resetIdentifier(): void }
+  if (!model.resetIdentifier) throw new Error('the library no longer changes session ids in resetIdentifier')
+  type Self = { id: string; oldId?: string; accountId?: string; touched: boolean }
+  model.resetIdentifier = function (this: Self) {
+    this.oldId = this.id
+    this.id = nextId(this.oldId, this.accountId)
+    this.touched = true
+  }
+}
+
+/**
+ * For a cookie whose session is over the library makes an empty session and stores it. A late answer to one tab would then
+ * sign out the browser in which another tab has just signed in, and anybody could fill the table.
+ */
+function leaveUnknownSessionsAlone(provider: Provider): void {
+  const model = provider.Session as unknown as { get(ctx: unknown): Promise<{ new?: true; exp?: number }> }
+  const get = model.get.bind(provider.Session)
+  model.get = async (ctx) => {
+    const session = await get(ctx)
+    if (session.exp === undefined && !session.new) Object.defineProperty(session, 'new', { value: true })
+    return session
   }
 }
 

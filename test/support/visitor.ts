@@ -38,6 +38,7 @@ export interface Answer {
 
 export class Visitor {
   readonly issuer: string
+  /** By name, and by name and path for those that belong to one page: a tab does not take another tab's cookie. */
   readonly cookies = new Map<string, { value: string; path: string }>()
   /** Where requests are sent, in turn: instances behind one issuer. */
   readonly instances: string[]
@@ -56,7 +57,8 @@ export class Visitor {
     const jar = [...this.cookies].filter(
       ([, { path }]) => url.pathname === path || url.pathname.startsWith(path.replace(/\/?$/, '/')) || path === '/',
     )
-    if (jar.length > 0) headers.set('cookie', jar.map(([name, { value }]) => `${name}=${value}`).join('; '))
+    const pairs = jar.map(([key, { value }]) => `${key.split(' ')[0]}=${value}`)
+    if (jar.length > 0) headers.set('cookie', pairs.join('; '))
     const response = await fetchAs(new URL(url.pathname + url.search, instance), url.host, {
       redirect: 'manual',
       ...init,
@@ -141,8 +143,9 @@ export class Visitor {
     const value = pair.slice(at + 1)
     const path = attributes.find((attribute) => /^path=/i.test(attribute))?.slice(5) ?? '/'
     const gone = value === '' || attributes.some((attribute) => /^expires=thu, 01 jan 1970/i.test(attribute))
-    if (gone) this.cookies.delete(name)
-    else this.cookies.set(name, { value, path })
+    const key = path === '/' ? name : `${name} ${path}`
+    if (gone) this.cookies.delete(key)
+    else this.cookies.set(key, { value, path })
   }
 }
 

@@ -5,20 +5,25 @@
  */
 import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
 import { refuse, type AdapterDependencies } from './model.ts'
+import { createNextSessionId, type NextSessionId } from './session-id.ts'
 import { digest, run, statement } from './statement.ts'
 
 export interface Sessions extends Adapter {
   /** Ends a session for good, with its event. */
   end(uid: string): Promise<void>
+  /** The id that a session gets when its id changes. */
+  nextId: NextSessionId
 }
 
 // $3 is the id before the change, or null. The previous id stays good for a minute, and only when the same person was
-// signed in under it: an id from before the sign-in, which somebody may have planted, never opens the session.
+// signed in under it: an id from before the sign-in, which somebody may have planted, never opens the session. Two tabs that
+// change the same id at once arrive at the same new one ($2): the second finds it there, or already one further. The row is
+// locked as for an update from the start, or two that share it would wait for each other.
 const SAVE = statement(`
   with living as (
     select id, password_changed_at from users where id = $4 and disabled_at is null for share
   ), known as (
-    select s.user_id from sessions s, living where s.uid = $1 and s.ended_at is null for share of s
+    select s.user_id from sessions s, living where s.uid = $1 and s.ended_at is null for no key update of s
   ), person as (
     select 1 from living left join known on true
     where living.password_changed_at is null
@@ -30,12 +35,12 @@ const SAVE = statement(`
   select $1, $2, $4::text, $5, $6::jsonb, to_timestamp($7), to_timestamp($8), $9, $10
   where $4::text is null or exists (select 1 from person)
   on conflict (uid) do update set
-    id_digest = case when $3::bytea is null then s.id_digest else excluded.id_digest end,
+    id_digest = case when s.id_digest = $3 then excluded.id_digest else s.id_digest end,
     previous_id_digest = case
-      when $3::bytea is null then s.previous_id_digest
+      when s.id_digest is distinct from $3 then s.previous_id_digest
       when s.user_id = excluded.user_id then s.id_digest
     end,
-    previous_until = case when $3::bytea is null then s.previous_until else now() + interval '1 minute' end,
+    previous_until = case when s.id_digest = $3 then now() + interval '1 minute' else s.previous_until end,
     user_id = excluded.user_id,
     payload = excluded.payload,
     authorizations = case
@@ -48,11 +53,10 @@ const SAVE = statement(`
     address = excluded.address,
     last_seen_at = now()
   where s.ended_at is null
-    and (s.id_digest = coalesce($3, $2)
-      or (s.previous_id_digest = coalesce($3, $2) and s.previous_until > now()))`)
+    and (s.id_digest in ($2, $3::bytea) or (s.previous_id_digest in ($2, $3) and s.previous_until > now()))`)
 
 const FIND = statement(`
-  select uid, payload, authorizations from sessions
+  select uid, payload, authorizations, id_digest, user_id from sessions
   where (id_digest = $1 or (previous_id_digest = $1 and previous_until > now())) and ended_at is null and expires_at > now()`)
 
 const FIND_BY_UID = statement(`
@@ -77,9 +81,24 @@ interface SessionRow {
   authorizations: Record<string, unknown>
 }
 
-export function createSessions({ pool }: AdapterDependencies): Sessions {
+interface FoundRow extends SessionRow {
+  id_digest: Buffer
+  user_id: string | null
+}
+
+export function createSessions({ pool, masterKeys }: AdapterDependencies): Sessions {
+  const nextId = createNextSessionId(masterKeys)
+
+  /** A browser that a late answer left with the previous id gets the present one. Where the id changes it gets that anyway. */
+  function presentId({ id_digest, user_id }: FoundRow, id: string): string {
+    if (Provider.ctx?.oidc.route === 'resume' || id_digest.equals(digest(id))) return id
+    const next = nextId(id, user_id ?? undefined)
+    return id_digest.equals(digest(next)) ? next : id
+  }
+
   return {
     ...refuse('Session'),
+    nextId,
     async upsert(id, { jti: _jti, authorizations = {}, ...payload }) {
       const { ctx } = Provider
       const old = ctx && replaced.get(ctx)
@@ -97,8 +116,8 @@ export function createSessions({ pool }: AdapterDependencies): Sessions {
       ])
     },
     async find(id) {
-      const [row] = await run<SessionRow>(pool, FIND, [digest(id)])
-      return row && toPayload(row, id)
+      const [row] = await run<FoundRow>(pool, FIND, [digest(id)])
+      return row && toPayload(row, presentId(row, id))
     },
     async findByUid(uid) {
       const [row] = await run<SessionRow>(pool, FIND_BY_UID, [uid])

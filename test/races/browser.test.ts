@@ -1,0 +1,104 @@
+/** One browser with several tabs, and a password that changes meanwhile: what a sign-in may and may not leave behind. */
+import { deepEqual } from 'node:assert/strict'
+import test from 'ava'
+import { decodeJwt } from 'jose'
+import { buildClient, buildResource, buildUser, type TestClient } from '../support/registry.ts'
+import { StepVisitor } from '../support/step-visitor.ts'
+import { redeem, Visitor } from '../support/visitor.ts'
+import { fileTeardown, inParallel, internalErrors, startPair, type Pair } from './pair.ts'
+
+const file = fileTeardown()
+let pair: Pair
+
+test.before(async () => {
+  pair = await startPair(file)
+  await buildResource(pair.db)
+})
+test.after.always('no request ended in an internal error', () => deepEqual(internalErrors(pair), []))
+test.after.always(() => file.end())
+
+test('twenty sign-ins, two tabs of one browser at a time, do not sign the person out', async (t) => {
+  const { issuer, instances, db } = pair
+  const [client, person] = [await buildClient(db, { firstParty: true }), await buildUser(db)]
+  const browser = new Visitor(issuer, instances)
+  await browser.authorize(client, person)
+  for (let round = 0; round < 10; round += 1) {
+    const tabs = [await openSignIn(browser, client), await openSignIn(browser, client)]
+    const ends = await Promise.all(tabs.map((tab) => browser.signIn(tab, person)))
+    t.true(
+      ends.every(({ url }) => url.includes('code=')),
+      `round ${round}: ${ends.map(({ url }) => url).join(' ')}`,
+    )
+    // The id before the last change is good for a minute only. Whichever answer came last, it left the id that lasts.
+    await forgetPreviousIds(person.id)
+    t.is(await personIn(browser, client), person.id, `round ${round}`)
+  }
+  t.is((await sessionsOf(person.id)).length, 1)
+})
+
+test('twenty requests at once in one session are all answered', async (t) => {
+  const { issuer, instances, db } = pair
+  const [client, person] = [await buildClient(db, { firstParty: true }), await buildUser(db)]
+  const browser = new Visitor(issuer, instances)
+  await browser.authorize(client, person)
+  for (let round = 0; round < 3; round += 1) {
+    const { url } = browser.request_uri(client, { prompt: 'none' })
+    const ends = await inParallel(pair, 20, () => browser.open(url))
+    t.true(ends.every((end) => end.url.includes('code=')))
+  }
+})
+
+test('an answer that comes late, when the session id has changed twice, does not sign the browser out', async (t) => {
+  const { issuer, instances, db } = pair
+  const [client, person] = [await buildClient(db, { firstParty: true }), await buildUser(db)]
+  const browser = new StepVisitor(issuer, instances)
+  await browser.authorize(client, person)
+  const late = await browser.post(await openSignIn(browser, client), /\/login$/, { login: person.username, ...person })
+  const asSent = [...browser.cookies]
+  for (let change = 0; change < 2; change += 1) await browser.signIn(await openSignIn(browser, client), person)
+
+  const before = (await db.knex('sessions')).length
+  const tab = new Visitor(issuer, instances)
+  for (const [name, cookie] of asSent) tab.cookies.set(name, cookie)
+  const answer = await tab.request(late.url)
+  t.is(answer.status, 400)
+  t.false(answer.headers.getSetCookie().some((cookie) => cookie.startsWith('session=')))
+  t.is((await db.knex('sessions')).length, before, 'nothing is stored for a cookie that means nothing')
+  t.is(await personIn(browser, client), person.id)
+})
+
+test('two tabs that sign in at once in a fresh browser leave it signed in', async (t) => {
+  const { issuer, instances, db } = pair
+  const [client, person] = [await buildClient(db, { firstParty: true }), await buildUser(db)]
+  const browser = new Visitor(issuer, instances)
+  const tabs = [await openSignIn(browser, client), await openSignIn(browser, client)]
+  const ends = await Promise.all(tabs.map((tab) => browser.signIn(tab, person)))
+  t.true(ends.every(({ url }) => url.includes('code=')))
+  t.is(await personIn(browser, client), person.id)
+})
+
+async function openSignIn(browser: Visitor, client: TestClient) {
+  return browser.open(browser.request_uri(client, { prompt: 'login' }).url)
+}
+
+/** Who is signed in here, as the ID token says it, or the error of prompt=none. */
+async function personIn(browser: Visitor, client: TestClient): Promise<string | undefined> {
+  const { url, verifier, state } = browser.request_uri(client, { prompt: 'none' })
+  const end = new URL((await browser.open(url)).url)
+  const parameters = end.searchParams
+  const [code, error] = ['code', 'error'].map((name) => parameters.get(name) ?? undefined)
+  if (error) return error
+  const { body } = await redeem(browser.issuer, client, { url: end, code, error, verifier, state, parameters })
+  return body.id_token && decodeJwt(body.id_token).sub
+}
+
+async function sessionsOf(userId: string): Promise<unknown[]> {
+  return pair.db.knex('sessions').where({ user_id: userId }).whereNull('ended_at').select('uid')
+}
+
+async function forgetPreviousIds(userId: string): Promise<void> {
+  const { knex } = pair.db
+  await knex('sessions')
+    .where({ user_id: userId })
+    .update({ previous_until: knex.raw(`now() - interval '1 second'`) })
+}

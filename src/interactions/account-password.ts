@@ -1,6 +1,7 @@
 import type { Context } from 'koa'
 import { RegistryError } from '../registry/registry-error.ts'
-import { HasherBusyError } from '../registry/users/password.ts'
+import { findPasswordProblem, HasherBusyError } from '../registry/users/password.ts'
+import { findActiveUser } from '../registry/users/queries.ts'
 import { setPassword } from '../registry/users/set-password.ts'
 import { checkPassword } from '../registry/users/sign-in.ts'
 import type { Browser } from './browser.ts'
@@ -22,6 +23,8 @@ export async function changeOwnPassword(
 ): Promise<Problem | undefined> {
   const { current_password: current = '', new_password: password = '', repeat_password: repeated = '' } = form
   if (password !== repeated) return { status: 422, error: 'mismatch' }
+  const user = await findActiveUser(db.pool, userId)
+  const unfit = findPasswordProblem(password, [user?.username ?? '', user?.email ?? '', user?.name ?? ''])
   try {
     const known = await checkPassword(db.knex, { hasher, throttle }, { userId, password: current, address: ctx.ip })
     if (known.outcome === 'wrong') return { status: 403, error: 'wrong-current' }
@@ -29,10 +32,12 @@ export async function changeOwnPassword(
       ctx.set('Retry-After', String(known.retryAfterSeconds))
       return { status: 429, error: 'throttled' }
     }
+    // Only now: what is wrong with a new password is for those who know the present one.
+    if (unfit) return { status: 422, error: unfit }
     await setPassword(db.knex, { hasher }, { userId, password, keepSessionUid: uid, actor: userId })
     return undefined
   } catch (error) {
-    if (error instanceof HasherBusyError) return { status: 503, error: 'throttled' }
+    if (error instanceof HasherBusyError) return { status: 503, error: 'busy' }
     if (error instanceof RegistryError && error.code === 'invalid') return { status: 422, error: error.message }
     throw error
   }

@@ -40,7 +40,7 @@ export async function attemptSignIn(
 ): Promise<string | undefined> {
   const { login = '', password = '' } = form
   const result = await check(browser, { login, password, address: ctx.ip })
-  if (result.outcome === 'ok') return browser.gateway.signIn(ctx.req, ctx.res, result.user.id)
+  if (result.outcome === 'ok') return browser.gateway.signIn(ctx.req, ctx.res, result.user)
 
   const loginHint = login.slice(0, 254)
   if (result.outcome === 'wrong') {

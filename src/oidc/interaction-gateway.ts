@@ -5,10 +5,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { errors, type Client, type InteractionResults, type Provider } from 'oidc-provider'
 import type { Config } from '../config/load.ts'
 import { ACCOUNT_CLIENT_ID } from '../registry/clients/client.ts'
-import { PASSWORD_SIGN_IN } from './configuration/account.ts'
+import type { User } from '../registry/users/user.ts'
 import { policyOf, type Policy } from './configuration/client-metadata.ts'
 import { mustAlwaysAsk, type Scopes } from './configuration/consent.ts'
 import { routes } from './routes.ts'
+import { signInOf } from './sign-in.ts'
 
 export type { Scopes }
 
@@ -43,7 +44,7 @@ export interface InteractionGateway {
   /** The interaction of this browser, or undefined when it expired, ended, or belongs to another browser. */
   find(req: IncomingMessage, res: ServerResponse): Promise<PendingInteraction | undefined>
   /** Signs the person in and goes on. @returns where to, or undefined when the interaction has ended */
-  signIn(req: IncomingMessage, res: ServerResponse, userId: string): Promise<string | undefined>
+  signIn(req: IncomingMessage, res: ServerResponse, user: User): Promise<string | undefined>
   /** Goes on with what the person approved. */
   approve(req: IncomingMessage, res: ServerResponse, approved: Scopes): Promise<string | undefined>
   /** Goes back to the client with access_denied (RFC 6749 §4.1.2.1). */
@@ -72,8 +73,7 @@ export function createInteractionGateway(current: () => Provider, config: Config
       const client = details && (await current().Client.find(String(details.params.client_id)))
       return client && describe(details, client, config)
     },
-    signIn: (req, res, userId) =>
-      finish(req, res, { login: { accountId: userId, remember: true, ...PASSWORD_SIGN_IN } }, false),
+    signIn: (req, res, user) => finish(req, res, { login: signInOf(user) }, false),
     approve: (req, res, approved) => finish(req, res, { consent: { approved } }, true),
     refuse: (req, res) =>
       finish(req, res, { error: 'access_denied', error_description: 'the end-user refused' }, false),

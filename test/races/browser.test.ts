@@ -2,12 +2,15 @@
 import { deepEqual } from 'node:assert/strict'
 import test from 'ava'
 import { decodeJwt } from 'jose'
+import { createPasswordHasher } from '../../src/registry/users/password.ts'
+import { setPassword } from '../../src/registry/users/set-password.ts'
 import { buildClient, buildResource, buildUser, type TestClient } from '../support/registry.ts'
 import { StepVisitor } from '../support/step-visitor.ts'
-import { redeem, Visitor } from '../support/visitor.ts'
+import { redeem, refresh, Visitor } from '../support/visitor.ts'
 import { fileTeardown, inParallel, internalErrors, startPair, type Pair } from './pair.ts'
 
 const file = fileTeardown()
+const hasher = createPasswordHasher()
 let pair: Pair
 
 test.before(async () => {
@@ -75,6 +78,49 @@ test('two tabs that sign in at once in a fresh browser leave it signed in', asyn
   const ends = await Promise.all(tabs.map((tab) => browser.signIn(tab, person)))
   t.true(ends.every(({ url }) => url.includes('code=')))
   t.is(await personIn(browser, client), person.id)
+})
+
+test('a password that was right when it was typed opens nothing once it has been changed', async (t) => {
+  const { issuer, instances, db } = pair
+  const [client, person] = [await buildClient(db, { firstParty: true }), await buildUser(db)]
+  const browser = new StepVisitor(issuer, instances)
+  const page = await openSignIn(browser, client)
+  const accepted = await browser.post(page, /\/login$/, { login: person.username, password: person.password })
+  t.regex(accepted.url, /\/authorize\//)
+  await setPassword(db.knex, { hasher }, { userId: person.id, password: 'eleven grey herons wait', actor: 'test' })
+
+  const end = await browser.open(accepted.url)
+  t.false(end.url.includes('code='), end.url)
+  t.deepEqual(await sessionsOf(person.id), [])
+  t.is(await personIn(browser, client), 'login_required')
+})
+
+test('a sign-in that races a password change leaves no session, no code and no token behind', async (t) => {
+  const { issuer, instances, db } = pair
+  const client = await buildClient(db, { kind: 'native', firstParty: true })
+  const person = await buildUser(db)
+  let { password } = person
+  for (let round = 0; round < 12; round += 1) {
+    const browser = new StepVisitor(issuer, instances)
+    const { url, verifier, state } = browser.request_uri(client, { scope: 'openid offline_access' })
+    const page = await browser.open(url)
+    const accepted = await browser.post(page, /\/login$/, { login: person.username, password })
+    const next = `seven purple otters dance ${round}`
+    const changed = setPassword(db.knex, { hasher }, { userId: person.id, password: next, actor: 'test' })
+    // The change takes as long as its hash; the resume comes before, within and after it.
+    await new Promise((resolve) => setTimeout(resolve, round * 6))
+    const [end] = await Promise.all([browser.open(accepted.url), changed])
+    password = next
+
+    t.deepEqual(await sessionsOf(person.id), [], `round ${round}`)
+    t.is(await personIn(browser, client), 'login_required')
+    const parameters = new URL(end.url).searchParams
+    const code = parameters.get('code') ?? undefined
+    const answer = { url: new URL(client.redirect_uri), code, error: undefined, verifier, state, parameters }
+    if (code) t.is((await redeem(issuer, client, answer)).body.error, 'invalid_grant', `round ${round}`)
+    t.deepEqual(await db.knex('grants').where({ user_id: person.id }), [], `round ${round}`)
+  }
+  t.is((await refresh(issuer, client, 'x')).body.error, 'invalid_grant')
 })
 
 async function openSignIn(browser: Visitor, client: TestClient) {

@@ -1,4 +1,5 @@
 import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
+import { PASSWORD_SET_AT, passwordOfSignIn } from '../sign-in.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 import { revokedMeanwhile } from './artifacts.ts'
 import type { Families } from './families.ts'
@@ -6,10 +7,11 @@ import { run, statement } from './statement.ts'
 
 // The shared locks order this insert before or after whatever disables the user or client, ends the session or changes the
 // password: no family is born from what has just ended, and re-enabling finds nothing to revive. Users, clients, sessions,
-// grants: everybody locks in this order. A session from before a password change counts only if that change kept it.
+// grants: everybody locks in this order. A request either signs in by the password that is
+// the person's now ($7), or goes on in a session of theirs that nothing has ended.
 const INSERT = statement(`
   with living as (
-    select u.id as user_id, c.id as client_id, u.password_changed_at
+    select u.id as user_id, c.id as client_id, ${PASSWORD_SET_AT} as password_set_at
     from users u, clients c
     where u.id = $2 and u.disabled_at is null and c.id = $3 and c.disabled_at is null
     for share
@@ -19,10 +21,7 @@ const INSERT = statement(`
   insert into grants (id, user_id, client_id, session_uid, payload, expires_at)
   select $1, living.user_id, living.client_id, $4, $5, to_timestamp($6)
   from living left join session on true
-  where session.ended_at is null and (
-    living.password_changed_at is null
-    or date_trunc('second', living.password_changed_at) <= to_timestamp($7)
-    or session.user_id = living.user_id)
+  where session.ended_at is null and (living.password_set_at = $7 or session.user_id = living.user_id)
   returning id`)
 
 const UPDATE = statement('update grants set payload = $2 where id = $1 returning id')
@@ -33,10 +32,11 @@ const loaded = new WeakMap<KoaContextWithOIDC, Set<string>>()
 
 export function createGrants({ pool }: AdapterDependencies, families: Families): Adapter {
   async function insert(id: string, payload: AdapterPayload): Promise<unknown[]> {
-    const session = Provider.ctx?.oidc.session
+    const { ctx } = Provider
+    const sessionUid = ctx?.oidc.session?.uid ?? null
     const { accountId, clientId, exp } = payload
-    const signedInAt = session?.loginTs ?? 0
-    return run(pool, INSERT, [id, accountId, clientId, session?.uid ?? null, JSON.stringify(payload), exp, signedInAt])
+    const values = [id, accountId, clientId, sessionUid, JSON.stringify(payload), exp]
+    return run(pool, INSERT, [...values, passwordOfSignIn(ctx)])
   }
 
   return {

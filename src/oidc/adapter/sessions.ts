@@ -4,6 +4,7 @@
  * flight that still holds it in memory can't write it back to life.
  */
 import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
+import { PASSWORD_SET_AT, passwordOfSignIn } from '../sign-in.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 import { createNextSessionId, type NextSessionId } from './session-id.ts'
 import { digest, run, statement } from './statement.ts'
@@ -18,17 +19,16 @@ export interface Sessions extends Adapter {
 // $3 is the id before the change, or null. The previous id stays good for a minute, and only when the same person was
 // signed in under it: an id from before the sign-in, which somebody may have planted, never opens the session. Two tabs that
 // change the same id at once arrive at the same new one ($2): the second finds it there, or already one further. The row is
-// locked as for an update from the start, or two that share it would wait for each other.
+// locked as for an update from the start, or two that share it would wait for each other. Somebody is signed in here either
+// by the password that is theirs ($11) or because they were and nothing has ended that.
 const SAVE = statement(`
   with living as (
-    select id, password_changed_at from users where id = $4 and disabled_at is null for share
+    select id, ${PASSWORD_SET_AT} as password_set_at from users where id = $4 and disabled_at is null for share
   ), known as (
     select s.user_id from sessions s, living where s.uid = $1 and s.ended_at is null for no key update of s
   ), person as (
     select 1 from living left join known on true
-    where living.password_changed_at is null
-      or date_trunc('second', living.password_changed_at) <= to_timestamp($7)
-      or known.user_id = living.id
+    where living.password_set_at = $11 or known.user_id = living.id
   )
   insert into sessions as s
     (uid, id_digest, user_id, payload, authorizations, signed_in_at, expires_at, user_agent, address)
@@ -113,6 +113,7 @@ export function createSessions({ pool, masterKeys }: AdapterDependencies): Sessi
         payload.exp,
         ctx?.get('user-agent').slice(0, 500) || null,
         ctx?.ip ?? null,
+        passwordOfSignIn(ctx),
       ])
     },
     async find(id) {

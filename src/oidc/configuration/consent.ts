@@ -8,6 +8,8 @@ import type { Database } from '../../database/connect.ts'
 import { appendEvent } from '../../events/outbox.ts'
 import { isCustomSchemeRedirect, isLoopbackRedirect } from '../../registry/clients/redirect-uri.ts'
 import { consentedScopes } from '../../registry/consents/queries.ts'
+import type { User } from '../../registry/users/user.ts'
+import { passwordOfSignIn, passwordSetAt } from '../sign-in.ts'
 import { policyOf } from './client-metadata.ts'
 
 /** Scopes by where they count: OpenID's own, and those of each resource by its audience. */
@@ -37,6 +39,17 @@ export function interactionRules() {
       'account_gone',
       'the account is no longer there',
       ask(({ oidc }) => !!oidc.session?.accountId && !oidc.account),
+    ),
+  )
+  policy.get('login')?.checks.add(
+    new Check(
+      'password_changed',
+      'the password was changed after the sign-in',
+      ask((ctx) => {
+        const password = passwordOfSignIn(ctx)
+        const { user } = (ctx.oidc.account ?? {}) as { user?: User }
+        return password !== null && user !== undefined && password !== passwordSetAt(user)
+      }),
     ),
   )
   policy.get('consent')?.checks.add(

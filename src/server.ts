@@ -153,8 +153,8 @@ function tellMethods(ctx: Context, methods: readonly string[]): undefined {
 }
 
 async function readiness(db: Database, keys: KeyRing, config: Config): Promise<string | undefined> {
-  const { publishSeconds, jwksMaxAgeSeconds } = config.keys
-  if (keys.staleSeconds() > publishSeconds - jwksMaxAgeSeconds) return 'signing keys are out of date'
+  const { publishSeconds, jwksMaxAgeSeconds, pollSeconds } = config.keys
+  if (keys.staleSeconds() > publishSeconds - jwksMaxAgeSeconds - pollSeconds) return 'signing keys are out of date'
   try {
     await db.pool.query('select 1')
     return undefined

@@ -9,6 +9,7 @@ import { clientCommands } from './client.ts'
 import { eventCommands } from './event.ts'
 import { exitStatus, failureLine } from './failure.ts'
 import { keyCommands } from './key.ts'
+import { doctorCommand } from './doctor.ts'
 import { migrateCommands } from './migrate.ts'
 import { resourceCommands } from './resource.ts'
 import { serveCommand } from './serve.ts'
@@ -40,6 +41,7 @@ function createProgram(terminal: Terminal): Command {
     add(program, terminal)
   }
   migrateCommands(program, terminal)
+  doctorCommand(program, terminal)
   serveCommand(program, terminal)
   return program
 }

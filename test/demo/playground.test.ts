@@ -86,7 +86,10 @@ for (const viewport of [WIDE, NARROW]) {
         await press(page, 'call-api', 'api-result', /answered with your orders/),
         /200 OK .*"item": "Coffee beans/,
       )
-      t.regex(await press(page, 'create-order', 'api-result', /was ordered/), /201 Created .*"user_id": "usr_alice"/)
+      t.regex(
+        await press(page, 'create-order', 'api-result', /was ordered/),
+        /"quantity": 1.*201 Created .*"user_id": "usr_alice"/,
+      )
       const refusal = await press(page, 'call-without-token', 'api-result', /wants a good token/)
       t.regex(refusal, /401 Unauthorized .*Bearer resource_metadata=".*scope="orders:read"/)
 

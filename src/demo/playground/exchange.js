@@ -5,6 +5,7 @@
  * @property {string} method
  * @property {string} url
  * @property {Record<string, string>} sent header fields or form parameters, as they may be shown
+ * @property {unknown} [content] the JSON that was sent
  * @property {number} [status] 0 when no answer came
  * @property {string} [outcome] what came instead of a status
  * @property {Record<string, string>} headers the response headers worth showing
@@ -26,9 +27,17 @@ export async function exchange(url, { method = 'GET', headers = {}, form, json }
   try {
     const response = await fetch(url, /** @type {RequestInit} */ (init))
     const text = await response.text()
-    return { method, url, sent, status: response.status, headers: shownHeaders(response), body: parse(text) }
+    return {
+      method,
+      url,
+      sent,
+      content: json,
+      status: response.status,
+      headers: shownHeaders(response),
+      body: parse(text),
+    }
   } catch {
-    return { method, url, sent, status: 0, headers: {}, body: undefined }
+    return { method, url, sent, content: json, status: 0, headers: {}, body: undefined }
   }
 }
 

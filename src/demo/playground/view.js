@@ -49,7 +49,7 @@ const REASONS = new Map([
 ])
 
 /** Request and response. @param {import('./exchange.js').Exchange} exchange */
-export function drawExchange({ method, url, sent, status = 0, outcome, headers, body }) {
+export function drawExchange({ method, url, sent, content, status = 0, outcome, headers, body }) {
   const isGood = outcome !== undefined || (status >= 200 && status < 400)
   const answer = outcome ?? (status === 0 ? 'no answer' : `${status} ${REASONS.get(status) ?? ''}`)
   return element(
@@ -57,9 +57,10 @@ export function drawExchange({ method, url, sent, status = 0, outcome, headers, 
     { class: 'exchange' },
     element('p', { class: 'request' }, element('span', { class: 'tag' }, method), element('code', {}, url)),
     fields(sent),
+    ...json(content),
     element('p', { class: 'answer' }, element('span', { class: `tag ${isGood ? 'good' : 'bad'}` }, answer)),
     fields(headers),
-    ...(body === undefined || body === '' ? [] : [element('pre', {}, pretty(body))]),
+    ...json(body),
   )
 }
 
@@ -76,6 +77,11 @@ function fields(entries) {
 function masked(name, value) {
   if (name === 'authorization') return `Bearer ${shorten(value.slice('Bearer '.length))}`
   return SECRETS.has(name) ? shorten(value) : value
+}
+
+/** @param {unknown} body */
+function json(body) {
+  return body === undefined || body === '' ? [] : [element('pre', {}, pretty(body))]
 }
 
 /** @param {unknown} body */

@@ -63,7 +63,7 @@ export async function connectDatabase(options: DatabaseOptions): Promise<Databas
     throw error
   }
   const listener = createListener(settings, log)
-  const handle = knex({ client: 'pg', connectionPool: pool })
+  const handle = knex({ client: 'pg', connectionPool: pool, log: knexLog(log) })
   let closed: Promise<void> | undefined
   return {
     knex: handle,
@@ -73,11 +73,18 @@ export async function connectDatabase(options: DatabaseOptions): Promise<Databas
     close: () =>
       (closed ??= (async () => {
         await listener.close()
-        await handle.destroy()
+        // The pool first: it waits for what is under way. Knex, asked first, forgets connections that the pool waits for.
         await pool.end()
+        await handle.destroy()
         await embedded?.release()
       })()),
   }
+}
+
+/** What knex would print on the console. */
+function knexLog(log: Logger): Knex.Logger {
+  const tell = (message: unknown) => log.debug({ knex: String(message) }, 'knex')
+  return { warn: tell, error: tell, debug: tell, deprecate: (method, instead) => tell(`${method}: use ${instead}`) }
 }
 
 function clientSettings(url: string): pg.ClientConfig {

@@ -10,6 +10,26 @@ import { postmasterOf, scratch, until } from '../support/embedded.ts'
 
 const log = createLogger({ level: 'silent' })
 
+test('closing waits for the work that is under way and does not hang', async (t) => {
+  const database = await connect(t, await testDatabaseUrl(t))
+  const results: string[] = []
+  const work = Array.from({ length: 4 }, () =>
+    database.knex
+      .transaction(async (trx) => {
+        await trx.raw('select pg_sleep(0.3)')
+        await trx.raw('select 1')
+      })
+      .then(
+        () => results.push('done'),
+        () => results.push('refused'),
+      ),
+  )
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  await database.close()
+  await Promise.all(work)
+  t.is(results.filter((result) => result === 'done').length, 2, 'as many as there are connections')
+})
+
 /** Cuts every connection to the database, as a restart or a failover does. */
 async function cutAll({ url }: TestDatabase): Promise<void> {
   const name = /\/(test_\w+)/.exec(url)![1]!

@@ -13,7 +13,7 @@ const log = createLogger({ level: 'silent' })
 test('closing waits for the work that is under way and does not hang', async (t) => {
   const database = await connect(t, await testDatabaseUrl(t))
   const results: string[] = []
-  const work = Array.from({ length: 4 }, () =>
+  const work = Array.from({ length: 2 }, () =>
     database.knex
       .transaction(async (trx) => {
         await trx.raw('select pg_sleep(0.3)')
@@ -27,7 +27,7 @@ test('closing waits for the work that is under way and does not hang', async (t)
   await new Promise((resolve) => setTimeout(resolve, 100))
   await database.close()
   await Promise.all(work)
-  t.is(results.filter((result) => result === 'done').length, 2, 'as many as there are connections')
+  t.deepEqual(results, ['done', 'done'])
 })
 
 /** Cuts every connection to the database, as a restart or a failover does. */

@@ -4,6 +4,7 @@ import * as registry from './0001-registry.ts'
 import * as signingKeys from './0002-signing-keys.ts'
 import * as protocol from './0003-protocol.ts'
 import * as events from './0004-events.ts'
+import * as audit from './0005-audit.ts'
 
 export interface Migration {
   name: string
@@ -16,4 +17,5 @@ export const migrations: readonly Migration[] = [
   { name: '0002-signing-keys', ...signingKeys },
   { name: '0003-protocol', ...protocol },
   { name: '0004-events', ...events },
+  { name: '0005-audit', ...audit },
 ]

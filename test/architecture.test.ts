@@ -6,6 +6,9 @@ import test from 'ava'
 const root = join(import.meta.dirname, '..')
 const src = join(root, 'src')
 
+/** What others see of `events`. */
+const RECORDS = ['events/outbox', 'events/catalogue', 'events/audit']
+
 /** Folder → the folders and files of ours that it may import. Itself is always allowed; `type:` means types only. */
 const MAY_IMPORT: Record<string, string[]> = {
   lib: [],
@@ -14,9 +17,9 @@ const MAY_IMPORT: Record<string, string[]> = {
   database: ['lib', 'type:config', 'telemetry', 'migrations'],
   http: ['lib', 'telemetry', 'database'],
   events: ['lib', 'database', 'telemetry'],
-  keys: ['lib', 'database', 'telemetry', 'events/outbox', 'events/catalogue'],
-  registry: ['lib', 'type:database', 'telemetry', 'events/outbox', 'events/catalogue'],
-  oidc: ['lib', 'config', 'type:database', 'keys', 'registry', 'events/outbox', 'events/catalogue', 'type:telemetry'],
+  keys: ['lib', 'database', 'telemetry', ...RECORDS],
+  registry: ['lib', 'type:database', 'telemetry', ...RECORDS],
+  oidc: ['lib', 'config', 'type:database', 'keys', 'registry', ...RECORDS, 'type:telemetry'],
   interactions: ['lib', 'http', 'registry', 'type:oidc', 'type:database'],
   'resource-server': ['lib'],
   demo: ['lib', 'http', 'telemetry', 'database', 'resource-server'],

@@ -1,10 +1,12 @@
+import { userInfo } from 'node:os'
 import { InvalidArgumentError, type Command } from 'commander'
+import type { Origin } from '../lib/actor.ts'
 import { render, type Answer } from './answer.ts'
 import { withSession, type Session, type SessionOptions } from './session.ts'
 import { UsageError, type Terminal } from './terminal.ts'
 
-/** Who did it, in the record of events. */
-export const ACTOR = 'cli'
+/** Who did it, in events and in the audit log. */
+export const ACTOR: Origin = { actor: 'cli', channel: 'cli', osUser: osUser() }
 
 /** Options of every command. */
 export interface CommonOptions {
@@ -41,6 +43,15 @@ export function repeated(value: string, before: GivenList): string[] {
 /** What was given, as the registry takes it: nothing to leave it, an empty list to clear it. */
 export function listOf<T extends string = string>(given: GivenList): T[] | undefined {
   return given === false ? [] : (given as T[] | undefined)
+}
+
+function osUser(): string {
+  try {
+    return userInfo().username
+  } catch {
+    // Containers run under uids that nobody has named.
+    return `uid ${process.getuid?.() ?? 'unknown'}`
+  }
 }
 
 export function wholeNumber(value: string): number {

@@ -73,7 +73,7 @@ export function keyCommands(program: Command, terminal: Terminal): void {
 
   verb(noun, 'rewrap', 'seal everything with the first MASTER_KEY; after that the others may be dropped').action(
     answering(terminal, async (session) => {
-      const { keys } = await rewrapKeys(session.db, await masterKeysOf(session))
+      const { keys } = await rewrapKeys(session.db, await masterKeysOf(session), ACTOR)
       return record({ rewrapped: keys })
     }),
   )

@@ -3,14 +3,15 @@
  * Other folders see only this file and the catalogue. Events carry ids and facts, never a secret or a bearer value.
  */
 import type { Knex } from 'knex'
+import { actorId, type Actor } from '../lib/actor.ts'
 import type { EventType } from './catalogue.ts'
 
 export interface NewEvent {
   type: EventType
   /** The id of the thing it happened to. */
   subject?: string
-  /** Who did it: a user id, `cli`, `system`. */
-  actor?: string
+  /** Who did it: a user id, `cli`, `system`. Whence they came is for the audit log. */
+  actor?: Actor
   userId?: string
   clientId?: string
   /** Facts beyond the ids; nothing secret. */
@@ -21,7 +22,7 @@ export interface NewEvent {
 export async function appendEvent(trx: Knex, event: NewEvent): Promise<void> {
   await trx('events').insert({
     type: event.type,
-    actor: event.actor ?? 'system',
+    actor: actorId(event.actor ?? 'system'),
     subject: event.subject ?? null,
     user_id: event.userId ?? null,
     client_id: event.clientId ?? null,

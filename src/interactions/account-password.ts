@@ -5,6 +5,7 @@ import { findActiveUser } from '../registry/users/queries.ts'
 import { setPassword } from '../registry/users/set-password.ts'
 import { checkPassword } from '../registry/users/sign-in.ts'
 import type { Browser } from './browser.ts'
+import { pageOrigin } from './page.ts'
 
 interface Problem {
   status: number
@@ -34,7 +35,7 @@ export async function changeOwnPassword(
     }
     // Only now: what is wrong with a new password is for those who know the present one.
     if (unfit) return { status: 422, error: unfit }
-    await setPassword(db.knex, { hasher }, { userId, password, keepSessionUid: uid, actor: userId })
+    await setPassword(db.knex, { hasher }, { userId, password, keepSessionUid: uid, actor: pageOrigin(ctx, userId) })
     return undefined
   } catch (error) {
     if (error instanceof HasherBusyError) return { status: 503, error: 'busy' }

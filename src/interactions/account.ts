@@ -16,7 +16,7 @@ import { listSessions } from '../registry/sessions/queries.ts'
 import { findActiveUser } from '../registry/users/queries.ts'
 import { changeOwnPassword } from './account-password.ts'
 import type { Browser } from './browser.ts'
-import { localeOf, readOwnForm, showPage } from './page.ts'
+import { localeOf, pageOrigin, readOwnForm, showPage } from './page.ts'
 import type { AccountModel } from './pages/models.ts'
 import { seeOther } from './routes.ts'
 import { describeScope, openidScopeWords } from './scope-words.ts'
@@ -57,23 +57,23 @@ export function accountRoutes(browser: Browser): Middleware {
 
   router.post(
     '/sessions/end',
-    change(async (_ctx, { userId }, { uid = '' }) => {
-      await endSession(db.knex, { userId, uid, actor: userId })
+    change(async (ctx, { userId }, { uid = '' }) => {
+      await endSession(db.knex, { userId, uid, actor: pageOrigin(ctx, userId) })
       return 'session-ended'
     }),
   )
   router.post(
     '/sessions/end-others',
-    change(async (_ctx, { userId, uid }) => {
-      await endOtherSessions(db.knex, { userId, keepUid: uid, actor: userId })
+    change(async (ctx, { userId, uid }) => {
+      await endOtherSessions(db.knex, { userId, keepUid: uid, actor: pageOrigin(ctx, userId) })
       return 'others-ended'
     }),
   )
   router.post(
     '/apps/revoke',
-    change(async (_ctx, { userId }, { client_id: clientId = '' }) => {
+    change(async (ctx, { userId }, { client_id: clientId = '' }) => {
       if (!isId('cli', clientId)) throw new FormError(400, 'client_id is not the id of a client')
-      await withdrawConsent(db.knex, { userId, clientId, actor: userId })
+      await withdrawConsent(db.knex, { userId, clientId, actor: pageOrigin(ctx, userId) })
       return 'access-revoked'
     }),
   )
@@ -89,7 +89,7 @@ export function accountRoutes(browser: Browser): Middleware {
   router.post(
     '/sign-out',
     change(async (ctx, { userId, uid }) => {
-      await endSession(db.knex, { userId, uid, actor: userId })
+      await endSession(db.knex, { userId, uid, actor: pageOrigin(ctx, userId) })
       seeOther(ctx, '/logout/success')
       return undefined
     }),

@@ -5,7 +5,7 @@ import { findResourceByAudience } from '../registry/resources/queries.ts'
 import type { Resource } from '../registry/resources/resource.ts'
 import { findActiveUser } from '../registry/users/queries.ts'
 import type { Browser, Pending } from './browser.ts'
-import { localeOf, showPage } from './page.ts'
+import { localeOf, pageOrigin, showPage } from './page.ts'
 import { scopeGroups } from './scope-words.ts'
 
 /** Asks the signed-in person whether the client may have what it asks for (OpenID Connect Core §3.1.2.4). */
@@ -41,7 +41,7 @@ export async function allow(ctx: Context, { db, gateway }: Browser, pending: Pen
   if (userId === undefined) return undefined
   const { openid, resources } = requested
   await db.knex.transaction((trx) =>
-    grantConsent(trx, { userId, clientId: client.id, openid, resources, actor: userId }),
+    grantConsent(trx, { userId, clientId: client.id, openid, resources, actor: pageOrigin(ctx, userId) }),
   )
   return gateway.approve(ctx.req, ctx.res, requested)
 }

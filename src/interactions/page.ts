@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Context } from 'koa'
 import { FormError, readForm, requireSameOrigin } from '../http/form.ts'
 import { contentSecurityPolicy } from '../http/security-headers.ts'
+import { requestOrigin, type Origin } from '../lib/actor.ts'
 import { chooseLocale, type Locale } from './pages/locale.ts'
 import type { PageModels, PageName } from './pages/models.ts'
 import type { Renderer } from './pages/render.ts'
@@ -16,6 +17,12 @@ export interface PageOptions {
 
 export function localeOf(ctx: Context, uiLocales?: string): Locale {
   return chooseLocale({ uiLocales, acceptLanguage: ctx.get('accept-language') })
+}
+
+/** The person at this browser, and whence they come, for the audit log. */
+export function pageOrigin(ctx: Context, userId: string): Origin {
+  const traceId = String(ctx.state.traceId)
+  return requestOrigin(userId, 'page', { address: ctx.ip, userAgent: ctx.get('user-agent'), traceId })
 }
 
 /** Answers with a page: never stored, never framed, no script, forms only to where they must lead. */

@@ -1,8 +1,11 @@
 import type { Knex } from 'knex'
 import type { Database } from '../database/connect.ts'
+import { recordChange } from '../events/audit.ts'
 import type { EventType } from '../events/catalogue.ts'
 import { appendEvent } from '../events/outbox.ts'
+import type { Actor } from '../lib/actor.ts'
 import type { MasterKeys } from '../lib/master-key.ts'
+import { presentKey } from './present.ts'
 import { activateKey, databaseTime, deleteKey, insertKey, listKeys, retireKey } from './queries.ts'
 import { generateKey, type NewKey, type PublishedKey, type SigningAlg } from './signing-key.ts'
 
@@ -27,8 +30,7 @@ export interface KeyChange {
 
 export interface ChangeOptions {
   masterKeys: MasterKeys
-  /** Who wants it: a user id, `cli`, `system`. */
-  actor: string
+  actor: Actor
   plan: Plan
 }
 
@@ -38,8 +40,9 @@ const LOCK_TIMEOUT = '10s'
 const MOST_ATTEMPTS = 5
 
 /**
- * Carries out a plan in one transaction, events and notification included, so that it happens wholly or not at all. New
- * keys are made before the transaction, because RSA takes 100 ms; when another instance was faster they are thrown away.
+ * Carries out a plan in one transaction, events, audit log and notification included, so that it happens wholly or not at
+ * all. New keys are made before the transaction, because RSA takes 100 ms; when another instance was faster they are thrown
+ * away.
  * @throws when the lock can't be had, or the keys change under every attempt
  */
 export async function changeKeys(db: Database, { masterKeys, actor, plan }: ChangeOptions): Promise<KeyChange> {
@@ -72,28 +75,46 @@ export async function locked<T>(knex: Knex, work: (trx: Knex.Transaction) => Pro
 /** @returns undefined, with nothing written, when the plan now needs a key that was not made */
 async function apply(
   trx: Knex,
-  { actor, plan, spare }: { actor: string; plan: Plan; spare: NewKey[] },
+  { actor, plan, spare }: { actor: Actor; plan: Plan; spare: NewKey[] },
 ): Promise<KeyChange | undefined> {
   const at = await databaseTime(trx)
   const before = await listKeys(trx)
   const steps = plan(before, at)
   if (missing(steps, spare).length > 0) return undefined
   if (steps.length === 0) return { at, steps, before, after: before }
+  const kids: string[] = []
   for (const step of steps) {
-    if (step.do === 'publish') await publish(trx, { key: take(spare, step.alg), as: step.as, at, actor })
-    else await move(trx, { step, at, actor })
+    const doing =
+      step.do === 'publish'
+        ? publish(trx, { key: take(spare, step.alg), as: step.as, at, actor })
+        : move(trx, { step, at, actor })
+    kids.push(await doing)
   }
   await trx.raw('select pg_notify(?, ?)', [KEYS_CHANNEL, ''])
-  return { at, steps, before, after: await listKeys(trx) }
+  const after = await listKeys(trx)
+  for (const [index, step] of steps.entries()) {
+    const kid = kids[index] ?? ''
+    const [was, is] = [before, after].map((keys) => keys.find((key) => key.kid === kid))
+    await recordChange(trx, actor, { action: `key.${step.do}`, subject: kid, before: told(was), after: told(is) })
+  }
+  return { at, steps, before, after }
+}
+
+/** A key for the audit log. Its public half is long, and its kid is a digest of it. */
+function told(key: PublishedKey | undefined): object | undefined {
+  if (!key) return undefined
+  const { kid: _kid, public_jwk: _publicJwk, ...rest } = presentKey(key)
+  return rest
 }
 
 async function publish(
   trx: Knex,
-  { key, as, at, actor }: { key: NewKey; as: 'current' | 'next'; at: Date; actor: string },
-): Promise<void> {
+  { key, as, at, actor }: { key: NewKey; as: 'current' | 'next'; at: Date; actor: Actor },
+): Promise<string> {
   await insertKey(trx, key, as, at)
   await tell(trx, 'key.published', key, actor)
   if (as === 'current') await tell(trx, 'key.activated', key, actor)
+  return key.kid
 }
 
 type Move = Exclude<Step, { do: 'publish' }>
@@ -105,17 +126,18 @@ const MOVES: Record<Move['do'], { event: EventType; write: (trx: Knex, kid: stri
   revoke: { event: 'key.revoked', write: deleteKey },
 }
 
-async function move(trx: Knex, { step, at, actor }: { step: Move; at: Date; actor: string }): Promise<void> {
+async function move(trx: Knex, { step, at, actor }: { step: Move; at: Date; actor: Actor }): Promise<string> {
   const { event, write } = MOVES[step.do]
   await write(trx, step.kid, at)
   await tell(trx, event, step, actor)
+  return step.kid
 }
 
 async function tell(
   trx: Knex,
   type: EventType,
   { kid, alg }: { kid: string; alg: SigningAlg },
-  actor: string,
+  actor: Actor,
 ): Promise<void> {
   await appendEvent(trx, { type, subject: kid, actor, data: { alg } })
 }

@@ -1,4 +1,5 @@
 import type { Database } from '../database/connect.ts'
+import type { Actor } from '../lib/actor.ts'
 import type { MasterKeys } from '../lib/master-key.ts'
 import { changeKeys, type KeyChange, type Plan } from './key-change.ts'
 import { lagSeconds, type KeyPolicy } from './key-policy.ts'
@@ -9,7 +10,7 @@ export interface RevokeOptions {
   kid: string
   policy: KeyPolicy
   masterKeys: MasterKeys
-  actor: string
+  actor: Actor
 }
 
 export interface Revocation {

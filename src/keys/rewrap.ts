@@ -1,4 +1,6 @@
 import type { Database } from '../database/connect.ts'
+import { recordChange } from '../events/audit.ts'
+import type { Actor } from '../lib/actor.ts'
 import { isSealedWithCurrent, type MasterKeys } from '../lib/master-key.ts'
 import { locked } from './key-change.ts'
 import { assertHeld, readCanary, sealCanary, writeCanary } from './master-key-canary.ts'
@@ -11,7 +13,11 @@ import { openPrivate, sealPrivate } from './signing-key.ts'
  * open what this leaves behind.
  * @throws MasterKeyError when something needs a master key that is not among these; SealError when an envelope was altered
  */
-export async function rewrapKeys(db: Database, masterKeys: MasterKeys): Promise<{ keys: number; canary: boolean }> {
+export async function rewrapKeys(
+  db: Database,
+  masterKeys: MasterKeys,
+  actor: Actor = 'cli',
+): Promise<{ keys: number; canary: boolean }> {
   return locked(db.knex, async (trx) => {
     const canary = await readCanary(trx)
     const envelopes = await readEnvelopes(trx)
@@ -23,6 +29,10 @@ export async function rewrapKeys(db: Database, masterKeys: MasterKeys): Promise<
     }
     const isCanaryDue = canary === undefined || !isSealedWithCurrent(masterKeys, canary)
     if (isCanaryDue) await writeCanary(trx, sealCanary(masterKeys))
-    return { keys: due.length, canary: isCanaryDue }
+    const done = { keys: due.length, canary: isCanaryDue }
+    if (due.length > 0 || isCanaryDue) {
+      await recordChange(trx, actor, { action: 'master_key.rewrap', subject: masterKeys[0].id, after: done })
+    }
+    return done
   })
 }

@@ -1,4 +1,5 @@
 import type { Database } from '../database/connect.ts'
+import type { Actor } from '../lib/actor.ts'
 import type { MasterKeys } from '../lib/master-key.ts'
 import { changeKeys, type KeyChange } from './key-change.ts'
 import type { KeyPolicy } from './key-policy.ts'
@@ -10,7 +11,7 @@ export interface RotateOptions {
   alg?: SigningAlg
   policy: KeyPolicy
   masterKeys: MasterKeys
-  actor: string
+  actor: Actor
   /** Promotes the next key even if verifiers may not have seen it. For a key that may be known to others, `revokeKey` is better. */
   emergency?: boolean
 }

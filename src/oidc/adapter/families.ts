@@ -4,24 +4,41 @@
  */
 import { Provider, type KoaContextWithOIDC } from 'oidc-provider'
 import type pg from 'pg'
+import type { AuditAction } from '../../events/audit.ts'
 import type { EventType } from '../../events/catalogue.ts'
+import type { Origin } from '../../lib/actor.ts'
 import type { Logger } from '../../telemetry/logger.ts'
+import { requestedBy } from '../origin.ts'
 import { run, statement } from './statement.ts'
 
 export interface Families {
-  /** Revokes a family once; the reason becomes the event, in the same statement. */
+  /** Revokes a family once; event and audit log are written in the same statement. */
   revoke(grantId: string | undefined): Promise<void>
 }
 
 const REVOKE = statement(`
-  with gone as (delete from grants where id = $1 returning id, user_id, client_id)
-  insert into events (type, actor, subject, user_id, client_id)
-  select $2, 'system', id, user_id, client_id from gone
-  returning user_id, client_id`)
+  with gone as (
+    delete from grants where id = $1 returning id, user_id, client_id, session_uid
+  ), told as (
+    insert into events (type, actor, subject, user_id, client_id)
+    select $2, 'system', id, user_id, client_id from gone
+  )
+  insert into audit_log
+    (action, actor, channel, address, user_agent, trace_id, subject_kind, subject_id, user_id, before)
+  select $3, $4, $5, $6, $7, $8, 'grant', id, user_id,
+    jsonb_build_object('client_id', client_id, 'session_id', session_uid)
+  from gone
+  returning user_id, before ->> 'client_id' as client_id`)
 
-const ATTACKS: Partial<Record<EventType, string>> = {
-  'refresh_token.reuse_detected': 'a rotated refresh token was used again: its family is revoked',
-  'authorization_code.reuse_detected': 'an authorization code was used again: what it issued is revoked',
+const ATTACKS: Partial<Record<EventType, { action: AuditAction; message: string }>> = {
+  'refresh_token.reuse_detected': {
+    action: 'grant.revoke_after_token_reuse',
+    message: 'a rotated refresh token was used again: its family is revoked',
+  },
+  'authorization_code.reuse_detected': {
+    action: 'grant.revoke_after_code_reuse',
+    message: 'an authorization code was used again: what it issued is revoked',
+  },
 }
 
 export function createFamilies({ pool, log }: { pool: pg.Pool; log: Logger }): Families {
@@ -30,15 +47,25 @@ export function createFamilies({ pool, log }: { pool: pg.Pool; log: Logger }): F
       // A library bug once passed undefined here, and some adapters revoked everything.
       if (!grantId) return
       const reason = revocationReason(Provider.ctx)
-      const rows = await run<{ user_id: string; client_id: string }>(pool, REVOKE, [grantId, reason])
-      for (const row of rows) {
-        const attack = ATTACKS[reason]
+      const attack = ATTACKS[reason]
+      const { actor, channel, address, userAgent, traceId } = revoker(Provider.ctx)
+      const origin = [actor, channel, address ?? null, userAgent ?? null, traceId ?? null]
+      const values = [grantId, reason, attack?.action ?? 'grant.revoke', ...origin]
+      for (const row of await run<{ user_id: string; client_id: string }>(pool, REVOKE, values)) {
         const facts = { event: reason, grant_id: grantId, ...row }
-        if (attack) log.warn(facts, attack)
+        if (attack) log.warn(facts, attack.message)
         else log.info(facts, 'a grant was revoked')
       }
     },
   }
+}
+
+/** The client at its own endpoint, the person who signs out, and where something was used twice nobody but us. */
+function revoker(ctx: KoaContextWithOIDC | undefined): Origin {
+  const { route, client, session } = ctx?.oidc ?? {}
+  if (route === 'revocation' && client) return requestedBy(ctx, client.clientId, 'api')
+  if (route === 'end_session_confirm' && session?.accountId) return requestedBy(ctx, session.accountId, 'page')
+  return requestedBy(ctx, 'system', 'system')
 }
 
 /** The library says only "revoke"; where it says so tells why. At the token endpoint the one cause is reuse (RFC 9700 §4.14.2). */

@@ -4,13 +4,14 @@
  * flight that still holds it in memory can't write it back to life.
  */
 import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
+import { requestedBy } from '../origin.ts'
 import { PASSWORD_SET_AT, passwordOfSignIn } from '../sign-in.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 import { createNextSessionId, type NextSessionId } from './session-id.ts'
 import { digest, run, statement } from './statement.ts'
 
 export interface Sessions extends Adapter {
-  /** Ends a session for good, with its event. */
+  /** Ends a session for good, with its event and its entry in the audit log. */
   end(uid: string): Promise<void>
   /** The id that a session gets when its id changes. */
   nextId: NextSessionId
@@ -62,15 +63,24 @@ const FIND = statement(`
 const FIND_BY_UID = statement(`
   select uid, payload, authorizations from sessions where uid = $1 and ended_at is null and expires_at > now()`)
 
+const iso = (column: string) => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+
 const END = statement(`
   with ended as (
     update sessions
     set ended_at = now(), id_digest = null, previous_id_digest = null, payload = '{}', authorizations = '{}'
     where uid = $1 and ended_at is null
-    returning uid, user_id
+    returning uid, user_id, user_agent, address, signed_in_at, last_seen_at, expires_at
+  ), told as (
+    insert into events (type, actor, subject, user_id)
+    select 'session.ended', user_id, uid, user_id from ended where user_id is not null
   )
-  insert into events (type, actor, subject, user_id)
-  select 'session.ended', user_id, uid, user_id from ended where user_id is not null`)
+  insert into audit_log
+    (action, actor, channel, address, user_agent, trace_id, subject_kind, subject_id, user_id, before)
+  select 'session.end', user_id, 'page', $2, $3, $4, 'session', uid, user_id, jsonb_build_object(
+    'user_agent', user_agent, 'address', address, 'signed_in_at', ${iso('signed_in_at')},
+    'last_seen_at', ${iso('last_seen_at')}, 'expires_at', ${iso('expires_at')})
+  from ended where user_id is not null`)
 
 /** The id that the session had before this request gave it a new one. */
 const replaced = new WeakMap<KoaContextWithOIDC, string>()
@@ -130,7 +140,9 @@ export function createSessions({ pool, masterKeys }: AdapterDependencies): Sessi
       return Promise.resolve()
     },
     async end(uid) {
-      await run(pool, END, [uid])
+      const { ctx } = Provider
+      const { address, userAgent, traceId } = requestedBy(ctx, ctx?.oidc.session?.accountId ?? 'system', 'page')
+      await run(pool, END, [uid, address ?? null, userAgent ?? null, traceId ?? null])
     },
   }
 }

@@ -5,10 +5,12 @@
  */
 import { interactionPolicy, type Grant, type KoaContextWithOIDC } from 'oidc-provider'
 import type { Database } from '../../database/connect.ts'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
 import { isCustomSchemeRedirect, isLoopbackRedirect } from '../../registry/clients/redirect-uri.ts'
 import { consentedScopes } from '../../registry/consents/queries.ts'
 import type { User } from '../../registry/users/user.ts'
+import { requestedBy } from '../origin.ts'
 import { passwordOfSignIn, passwordSetAt } from '../sign-in.ts'
 import { policyOf } from './client-metadata.ts'
 
@@ -79,9 +81,11 @@ export function createGrantLoader({ db }: { db: Database }) {
     if (existing && covers(grantedScopes(existing, requested), requested)) return existing
     if (!approval || !covers(approval.scopes, requested)) return existing
     const grant = existing ?? new ctx.oidc.provider.Grant({ accountId: account.accountId, clientId: client.clientId })
+    // First the trace: a grant that could not leave one is not made.
+    if (approval.by === 'first-party')
+      await recordSkippedConsent(ctx, db, account.accountId, client.clientId, requested)
     widen(grant, requested)
     await grant.save()
-    if (approval.by === 'first-party') await recordSkippedConsent(db, account.accountId, client.clientId, requested)
     return grant
   }
 }
@@ -146,6 +150,16 @@ function widen(grant: Grant, { openid, resources }: Scopes): void {
 }
 
 /** Skipping consent is the operator's decision, and leaves a trace. */
-async function recordSkippedConsent(db: Database, userId: string, clientId: string, scopes: Scopes): Promise<void> {
-  await appendEvent(db.knex, { type: 'consent.skipped', actor: userId, userId, clientId, data: { ...scopes } })
+async function recordSkippedConsent(
+  ctx: KoaContextWithOIDC,
+  db: Database,
+  userId: string,
+  clientId: string,
+  scopes: Scopes,
+): Promise<void> {
+  const actor = requestedBy(ctx, userId, 'page')
+  await db.knex.transaction(async (trx) => {
+    await appendEvent(trx, { type: 'consent.skipped', actor, userId, clientId, data: { ...scopes } })
+    await recordChange(trx, actor, { action: 'consent.skip', subject: clientId, userId, after: scopes })
+  })
 }

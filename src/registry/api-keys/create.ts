@@ -1,9 +1,12 @@
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
+import type { Actor } from '../../lib/actor.ts'
 import { newId } from '../../lib/ids.ts'
 import { newSecret } from '../../lib/secret.ts'
 import { RegistryError } from '../registry-error.ts'
 import { API_KEY_PREFIX, normalizeKeyName, parseManagementScopes, type ApiKey } from './api-key.ts'
+import { presentApiKey } from './present.ts'
 import { insertApiKey, requireFuture } from './queries.ts'
 
 export interface NewApiKey {
@@ -11,7 +14,7 @@ export interface NewApiKey {
   scopes: readonly string[]
   /** Without it the key lasts until it is revoked. */
   expiresAt?: Date | null | undefined
-  actor: string
+  actor: Actor
 }
 
 /**
@@ -32,6 +35,7 @@ export async function createApiKey(
     const apiKey = await insertApiKey(trx, { id: newId('apk'), ...checked, digest, hint })
     const data = { name: apiKey.name, scopes: apiKey.scopes, expires_at: apiKey.expiresAt?.toISOString() ?? null }
     await appendEvent(trx, { type: 'api_key.created', subject: apiKey.id, actor, data })
+    await recordChange(trx, actor, { action: 'api_key.create', subject: apiKey.id, after: presentApiKey(apiKey) })
     return { apiKey, value }
   })
 }

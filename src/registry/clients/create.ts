@@ -1,5 +1,7 @@
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
+import type { Actor } from '../../lib/actor.ts'
 import { newId } from '../../lib/ids.ts'
 import { replaceAccess, type AccessRequest } from './access.ts'
 import {
@@ -11,6 +13,7 @@ import {
   type ClientSettings,
   type GivenSettings,
 } from './client.ts'
+import { presentClient } from './present.ts'
 import { lockedDetails } from './queries.ts'
 import { newClientSecret } from './secret.ts'
 
@@ -19,8 +22,7 @@ export interface NewClient extends GivenSettings {
   name: string
   /** What it may ask of resource servers; nothing when left out. */
   access?: readonly AccessRequest[] | undefined
-  /** Who asks: a user id, `cli`, `system`. */
-  actor: string
+  actor: Actor
 }
 
 /**
@@ -42,7 +44,9 @@ export async function createClient(db: Knex, input: NewClient): Promise<{ client
     }
     const data = { kind, first_party: settings.firstParty }
     await appendEvent(trx, { type: 'client.created', subject: id, clientId: id, actor, data })
-    return lockedDetails(trx, id)
+    const made = await lockedDetails(trx, id)
+    await recordChange(trx, actor, { action: 'client.create', subject: id, after: presentClient(made) })
+    return made
   })
   return secret ? { client, secret: secret.value } : { client }
 }

@@ -1,8 +1,10 @@
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
 import { RegistryError } from '../registry-error.ts'
 import { revokeGrants } from '../revocation.ts'
-import { lockClient } from './queries.ts'
+import { presentClient } from './present.ts'
+import { lockClient, lockedDetails } from './queries.ts'
 import { requireVersion, type ChangeOptions } from './update.ts'
 
 /**
@@ -14,9 +16,11 @@ export async function deleteClient(db: Knex, id: string, { actor, ifVersion }: C
     const client = await lockClient(trx, id)
     requireVersion(client, ifVersion)
     if (client.builtIn) throw new RegistryError('forbidden', 'a built-in client can not be deleted')
+    const before = presentClient(await lockedDetails(trx, id))
     const revokedGrants = await revokeGrants(trx, { clientId: id })
     await trx('clients').where({ id }).delete()
     const data = { name: client.name, grants_revoked: revokedGrants }
     await appendEvent(trx, { type: 'client.deleted', subject: id, clientId: id, actor, data })
+    await recordChange(trx, actor, { action: 'client.delete', subject: id, before })
   })
 }

@@ -1,8 +1,10 @@
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
 import { RegistryError } from '../registry-error.ts'
 import { revokeGrants } from '../revocation.ts'
 import type { ClientDetails } from './client.ts'
+import { presentClient } from './present.ts'
 import { lockClient, lockedDetails } from './queries.ts'
 import { requireVersion, type ChangeOptions } from './update.ts'
 
@@ -33,7 +35,8 @@ async function setDisabled(
     const client = await lockClient(trx, id)
     requireVersion(client, ifVersion)
     if (client.builtIn) throw new RegistryError('forbidden', 'a built-in client is always enabled')
-    if ((client.disabledAt !== null) === disabled) return lockedDetails(trx, id)
+    const before = await lockedDetails(trx, id)
+    if ((client.disabledAt !== null) === disabled) return before
 
     const revokedGrants = await revokeGrants(trx, { clientId: id })
     await trx('clients')
@@ -45,6 +48,13 @@ async function setDisabled(
       })
     const data = { fields: ['disabled'], disabled, grants_revoked: revokedGrants }
     await appendEvent(trx, { type: 'client.updated', subject: id, clientId: id, actor, data })
-    return lockedDetails(trx, id)
+    const after = await lockedDetails(trx, id)
+    await recordChange(trx, actor, {
+      action: disabled ? 'client.disable' : 'client.enable',
+      subject: id,
+      before: presentClient(before),
+      after: presentClient(after),
+    })
+    return after
   })
 }

@@ -1,8 +1,11 @@
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
+import type { Actor } from '../../lib/actor.ts'
 import { newId } from '../../lib/ids.ts'
 import { RegistryError } from '../registry-error.ts'
 import { isConfidential, type ClientDetails } from './client.ts'
+import { presentClient } from './present.ts'
 import { lockClient, lockedDetails } from './queries.ts'
 import { newClientSecret } from './secret.ts'
 
@@ -12,7 +15,7 @@ export interface SecretRotation {
   clientId: string
   /** How long the secret in use still works, in seconds; 0 ends it at once, as after a leak. */
   overlapSeconds: number
-  actor: string
+  actor: Actor
 }
 
 /**
@@ -32,6 +35,7 @@ export async function rotateSecret(
   const client = await db.transaction(async (trx) => {
     const { kind } = await lockClient(trx, clientId)
     if (!isConfidential(kind)) throw new RegistryError('invalid', `a ${kind} client has no secret`, 'kind')
+    const before = await lockedDetails(trx, clientId)
     await retire(trx, clientId, overlapSeconds)
     const id = newId('sec')
     // Not now(): a rotation that waited for another began before it, and would count as the older one.
@@ -39,7 +43,14 @@ export async function rotateSecret(
     await trx('client_secrets').insert({ id, client_id: clientId, digest, hint, created_at })
     const data = { secret_id: id, overlap_seconds: overlapSeconds }
     await appendEvent(trx, { type: 'client.secret_rotated', subject: clientId, clientId, actor, data })
-    return lockedDetails(trx, clientId)
+    const after = await lockedDetails(trx, clientId)
+    await recordChange(trx, actor, {
+      action: 'client.rotate_secret',
+      subject: clientId,
+      before: presentClient(before),
+      after: presentClient(after),
+    })
+    return after
   })
   return { client, secret: value }
 }

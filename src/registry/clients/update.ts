@@ -1,11 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
+import type { Actor } from '../../lib/actor.ts'
 import { snakeCase } from '../../lib/snake-case.ts'
 import { RegistryError } from '../registry-error.ts'
 import { replaceAccess, type AccessRequest } from './access.ts'
 import { checkedSettings, type Client, type ClientDetails, type ClientSettings, type GivenSettings } from './client.ts'
 import { toColumns } from './create.ts'
+import { presentClient } from './present.ts'
 import { lockClient, lockedDetails } from './queries.ts'
 
 export interface ClientChange extends GivenSettings {
@@ -14,8 +17,7 @@ export interface ClientChange extends GivenSettings {
 }
 
 export interface ChangeOptions {
-  /** Who asks: a user id, `cli`, `system`. */
-  actor: string
+  actor: Actor
   /** Only if the client is still at this version. */
   ifVersion?: number | undefined
 }
@@ -36,12 +38,13 @@ export async function updateClient(
     const client = await lockClient(trx, id)
     requireVersion(client, ifVersion)
     if (client.builtIn) throw new RegistryError('forbidden', 'a built-in client can not be changed')
+    const before = await lockedDetails(trx, id)
     const settings = checkedSettings(client.kind, merge(client, change))
     const changed: string[] = (Object.keys(settings) as (keyof ClientSettings)[])
       .filter((name) => !isDeepStrictEqual(settings[name], client[name]))
       .map(snakeCase)
     if (change.access && (await replaceAccess(trx, id, change.access))) changed.push('access')
-    if (changed.length === 0) return lockedDetails(trx, id)
+    if (changed.length === 0) return before
 
     await trx('clients')
       .where({ id })
@@ -54,7 +57,14 @@ export async function updateClient(
       // Who may skip consent is the one setting that must be found in the record by its value.
       data: { fields: changed, ...(changed.includes('first_party') ? { first_party: settings.firstParty } : {}) },
     })
-    return lockedDetails(trx, id)
+    const after = await lockedDetails(trx, id)
+    await recordChange(trx, actor, {
+      action: 'client.update',
+      subject: id,
+      before: presentClient(before),
+      after: presentClient(after),
+    })
+    return after
   })
 }
 

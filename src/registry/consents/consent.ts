@@ -11,6 +11,14 @@ export interface ConsentedScopes {
   resources: Record<string, string[]>
 }
 
+/** The same with its times, for the record. */
+export interface Consent extends ConsentedScopes {
+  /** When the person last said yes. */
+  grantedAt: Date
+  /** The earliest end of any part of it; null when it does not end. */
+  expiresAt: Date | null
+}
+
 /** An app that may act for a person, or has a live token, as the account page shows it. */
 export interface ConnectedApp {
   clientId: string

@@ -1,4 +1,14 @@
-import type { ConnectedApp } from './consent.ts'
+import type { ConnectedApp, Consent } from './consent.ts'
+
+/** A consent as it may leave the server; nothing allowed is an empty one. */
+export function presentConsent(consent: Consent | undefined): Record<string, unknown> {
+  return {
+    openid: consent?.openid ?? [],
+    resources: consent?.resources ?? {},
+    granted_at: consent?.grantedAt.toISOString() ?? null,
+    expires_at: consent?.expiresAt?.toISOString() ?? null,
+  }
+}
 
 /** A connected app as it may leave the server. */
 export function presentConnectedApp(app: ConnectedApp): Record<string, unknown> {

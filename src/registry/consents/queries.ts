@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import type pg from 'pg'
 import { isId, newId } from '../../lib/ids.ts'
 import { RegistryError } from '../registry-error.ts'
-import type { ConnectedApp, ConnectedResource, ConsentedScopes } from './consent.ts'
+import type { ConnectedApp, ConnectedResource, Consent, ConsentedScopes } from './consent.ts'
 
 const CONSENTED = {
   name: 'find-consented-scopes',
@@ -15,15 +15,43 @@ const CONSENTED = {
 /** What a person allowed a client and has not expired, in one prepared statement. Nothing allowed is an empty answer. */
 export async function consentedScopes(pool: pg.Pool, userId: string, clientId: string): Promise<ConsentedScopes> {
   if (!isId('usr', userId) || !isId('cli', clientId)) return { openid: [], resources: {} }
-  const { rows } = await pool.query<{ audience: string | null; scopes: string[] }>({
-    ...CONSENTED,
-    values: [userId, clientId],
-  })
+  const { rows } = await pool.query<ScopesRow>({ ...CONSENTED, values: [userId, clientId] })
+  return byAudience(rows)
+}
+
+interface ScopesRow {
+  /** Null for the OpenID scopes. */
+  audience: string | null
+  scopes: string[]
+}
+
+function byAudience(rows: ScopesRow[]): ConsentedScopes {
   return {
     openid: rows.find(({ audience }) => audience === null)?.scopes ?? [],
     resources: Object.fromEntries(
       rows.flatMap(({ audience, scopes }) => (audience === null ? [] : [[audience, scopes]])),
     ),
+  }
+}
+
+/** What is kept of a person's yes to a client, expired or not. Undefined when there is none. */
+export async function findConsent(db: Knex, userId: string, clientId: string): Promise<Consent | undefined> {
+  const rows = await db('consents')
+    .leftJoin('resources', 'resources.id', 'consents.resource_id')
+    .where({ user_id: userId, client_id: clientId })
+    .orderBy('audience')
+    .select<(ScopesRow & { granted_at: Date; expires_at: Date | null })[]>(
+      'audience',
+      'scopes',
+      'granted_at',
+      'expires_at',
+    )
+  if (rows.length === 0) return undefined
+  const ends = rows.flatMap(({ expires_at }) => expires_at?.getTime() ?? [])
+  return {
+    ...byAudience(rows),
+    grantedAt: new Date(Math.max(...rows.map(({ granted_at }) => granted_at.getTime()))),
+    expiresAt: ends.length > 0 ? new Date(Math.min(...ends)) : null,
   }
 }
 

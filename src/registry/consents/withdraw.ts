@@ -1,8 +1,11 @@
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
+import type { Actor } from '../../lib/actor.ts'
 import { isId } from '../../lib/ids.ts'
 import { holdUser, revokeGrants } from '../revocation.ts'
-import { removeConsents } from './queries.ts'
+import { presentConsent } from './present.ts'
+import { findConsent, removeConsents } from './queries.ts'
 
 /**
  * Takes back everything a person allowed a client: the consents and, in the same transaction, every grant with its tokens.
@@ -11,16 +14,23 @@ import { removeConsents } from './queries.ts'
  */
 export async function withdrawConsent(
   db: Knex,
-  { userId, clientId, actor }: { userId: string; clientId: string; actor: string },
+  { userId, clientId, actor }: { userId: string; clientId: string; actor: Actor },
 ): Promise<{ grantsRevoked: number }> {
   if (!isId('usr', userId) || !isId('cli', clientId)) return { grantsRevoked: 0 }
   return db.transaction(async (trx) => {
     await holdUser(trx, userId)
+    const before = await findConsent(trx, userId, clientId)
     const consents = await removeConsents(trx, userId, clientId)
     const grantsRevoked = await revokeGrants(trx, { userId, clientId })
     if (consents + grantsRevoked > 0) {
       const data = { grants_revoked: grantsRevoked }
       await appendEvent(trx, { type: 'consent.withdrawn', subject: clientId, userId, clientId, actor, data })
+      await recordChange(trx, actor, {
+        action: 'consent.withdraw',
+        subject: clientId,
+        userId,
+        before: { ...presentConsent(before), live_families: grantsRevoked },
+      })
     }
     return { grantsRevoked }
   })

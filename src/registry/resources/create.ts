@@ -1,7 +1,10 @@
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
+import type { Actor } from '../../lib/actor.ts'
 import { newId } from '../../lib/ids.ts'
 import { RegistryError } from '../registry-error.ts'
+import { presentResource } from './present.ts'
 import { lockResource } from './queries.ts'
 import {
   checkedAudience,
@@ -16,8 +19,7 @@ import {
 export interface NewResource extends GivenResourceSettings {
   audience: string
   name: string
-  /** Who asks: a user id, `cli`, `system`. */
-  actor: string
+  actor: Actor
 }
 
 /**
@@ -40,7 +42,9 @@ export async function createResource(db: Knex, input: NewResource): Promise<Reso
     if (settings.scopes.length > 0) await trx('resource_scopes').insert(toScopeRows(id, settings.scopes))
     const data = { audience }
     await appendEvent(trx, { type: 'resource.created', subject: id, actor: input.actor, data })
-    return lockResource(trx, id)
+    const made = await lockResource(trx, id)
+    await recordChange(trx, input.actor, { action: 'resource.create', subject: id, after: presentResource(made) })
+    return made
   })
 }
 

@@ -1,5 +1,7 @@
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
+import { presentResource } from './present.ts'
 import { lockResource } from './queries.ts'
 import { requireResourceVersion, type ResourceChangeOptions } from './update.ts'
 
@@ -19,5 +21,7 @@ export async function deleteResource(
     await trx('resources').where({ id: resource.id }).delete()
     const data = { audience: resource.audience }
     await appendEvent(trx, { type: 'resource.deleted', subject: resource.id, actor, data })
+    const before = presentResource(resource)
+    await recordChange(trx, actor, { action: 'resource.delete', subject: resource.id, before })
   })
 }

@@ -1,9 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
+import type { Actor } from '../../lib/actor.ts'
 import { snakeCase } from '../../lib/snake-case.ts'
 import { RegistryError } from '../registry-error.ts'
 import { toResourceColumns, toScopeRows } from './create.ts'
+import { presentResource } from './present.ts'
 import { lockResource } from './queries.ts'
 import {
   checkedResourceSettings,
@@ -14,8 +17,7 @@ import {
 } from './resource.ts'
 
 export interface ResourceChangeOptions {
-  /** Who asks: a user id, `cli`, `system`. */
-  actor: string
+  actor: Actor
   /** Only if the resource is still at this version. */
   ifVersion?: number | undefined
 }
@@ -50,7 +52,14 @@ export async function updateResource(
       })
     if (changed.includes('scopes')) await replaceScopes(trx, id, settings.scopes)
     await appendEvent(trx, { type: 'resource.updated', subject: id, actor, data: { fields: changed.map(snakeCase) } })
-    return lockResource(trx, id)
+    const after = await lockResource(trx, id)
+    await recordChange(trx, actor, {
+      action: 'resource.update',
+      subject: id,
+      before: presentResource(resource),
+      after: presentResource(after),
+    })
+    return after
   })
 }
 

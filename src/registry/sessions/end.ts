@@ -1,8 +1,11 @@
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
+import type { Actor } from '../../lib/actor.ts'
 import { isId } from '../../lib/ids.ts'
 import { endSessions, holdUser } from '../revocation.ts'
-import { liveUids, revokeBrowserGrants } from './queries.ts'
+import { presentSession } from './present.ts'
+import { findLiveSessions, revokeBrowserGrants } from './queries.ts'
 
 /**
  * Signs one browser out: the session ends, and in the same transaction the grants of web and single-page apps that were
@@ -11,7 +14,7 @@ import { liveUids, revokeBrowserGrants } from './queries.ts'
  */
 export async function endSession(
   db: Knex,
-  { userId, uid, actor }: { userId: string; uid: string; actor: string },
+  { userId, uid, actor }: { userId: string; uid: string; actor: Actor },
 ): Promise<boolean> {
   // What comes from a form may hold anything; the database would refuse a NUL with an error.
   if (!/^[\w-]{1,128}$/.test(uid)) return false
@@ -25,7 +28,7 @@ export async function endSession(
  */
 export async function endOtherSessions(
   db: Knex,
-  { userId, keepUid, actor }: { userId: string; keepUid?: string | undefined; actor: string },
+  { userId, keepUid, actor }: { userId: string; keepUid?: string | undefined; actor: Actor },
 ): Promise<number> {
   return end(db, userId, actor, keepUid === undefined ? {} : { exceptUid: keepUid })
 }
@@ -33,18 +36,21 @@ export async function endOtherSessions(
 async function end(
   db: Knex,
   userId: string,
-  actor: string,
+  actor: Actor,
   which: { uid?: string; exceptUid?: string },
 ): Promise<number> {
   if (!isId('usr', userId)) return 0
   return db.transaction(async (trx) => {
     await holdUser(trx, userId)
-    const uids = await liveUids(trx, userId, which)
-    for (const uid of uids) {
+    const sessions = await findLiveSessions(trx, userId, which)
+    for (const session of sessions) {
+      const { uid } = session
       await endSessions(trx, userId, { onlyUids: [uid] })
       const data = { grants_revoked: await revokeBrowserGrants(trx, userId, uid) }
       await appendEvent(trx, { type: 'session.ended', subject: uid, userId, actor, data })
+      const { current: _current, ...before } = presentSession(session)
+      await recordChange(trx, actor, { action: 'session.end', subject: uid, userId, before })
     }
-    return uids.length
+    return sessions.length
   })
 }

@@ -29,26 +29,20 @@ export async function listSessions(db: Knex, userId: string): Promise<Session[]>
       { column: 'uid', order: 'asc' },
     ])
     .select<SessionRow[]>(...COLUMNS)
-  return rows.map((row) => ({
-    uid: row.uid,
-    userAgent: row.user_agent,
-    address: row.address,
-    signedInAt: row.signed_in_at,
-    lastSeenAt: row.last_seen_at,
-    expiresAt: row.expires_at,
-  }))
+  return rows.map(session)
 }
 
-/** The uids of a person's live sessions: all, all but one, or one. */
-export async function liveUids(
+/** A person's live sessions: all, all but one, or one. */
+export async function findLiveSessions(
   trx: Knex,
   userId: string,
   which: { uid?: string; exceptUid?: string },
-): Promise<string[]> {
+): Promise<Session[]> {
   const query = live(trx, userId).orderBy('uid')
   if (which.uid !== undefined) query.where({ uid: which.uid })
   if (which.exceptUid !== undefined) query.whereNot({ uid: which.exceptUid })
-  return query.pluck<string[]>('uid')
+  const rows = await query.select<SessionRow[]>(...COLUMNS)
+  return rows.map(session)
 }
 
 /**
@@ -61,6 +55,17 @@ export async function revokeBrowserGrants(trx: Knex, userId: string, uid: string
     .where({ user_id: userId, session_uid: uid })
     .whereIn('client_id', trx('clients').whereIn('kind', ['web', 'spa']).select('id'))
     .delete()
+}
+
+function session(row: SessionRow): Session {
+  return {
+    uid: row.uid,
+    userAgent: row.user_agent,
+    address: row.address,
+    signedInAt: row.signed_in_at,
+    lastSeenAt: row.last_seen_at,
+    expiresAt: row.expires_at,
+  }
 }
 
 function live(db: Knex, userId: string): Knex.QueryBuilder {

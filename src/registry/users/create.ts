@@ -1,8 +1,11 @@
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
+import type { Actor } from '../../lib/actor.ts'
 import { newId } from '../../lib/ids.ts'
 import { RegistryError } from '../registry-error.ts'
 import { passwordProblem, type PasswordHasher } from './password.ts'
+import { presentUser } from './present.ts'
 import { insertUser } from './queries.ts'
 import { agreeLoginNames, normalizeEmail, normalizeName, normalizeUsername, parseRoles, type User } from './user.ts'
 
@@ -14,8 +17,7 @@ export interface NewUser {
   emailVerified?: boolean | undefined
   name?: string | null | undefined
   roles?: readonly string[] | undefined
-  /** Who does it, for the event: a user id, an API key id, `cli`. */
-  actor: string
+  actor: Actor
 }
 
 /**
@@ -48,6 +50,8 @@ export async function createUser(
       password_hash: passwordHash,
     })
     await appendEvent(trx, { type: 'user.created', subject: user.id, userId: user.id, actor, data: { roles } })
+    const after = presentUser(user)
+    await recordChange(trx, actor, { action: 'user.create', subject: user.id, userId: user.id, after })
     return user
   })
 }

@@ -1,23 +1,29 @@
 import type { Knex } from 'knex'
+import { erasePerson, recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
+import type { Actor } from '../../lib/actor.ts'
+import { presentUser } from './present.ts'
 import { lockUser, removeUser } from './queries.ts'
 import { requireVersion } from './update.ts'
 
 export interface DeleteUser {
   userId: string
   ifVersion?: number | undefined
-  actor: string
+  actor: Actor
 }
 
 /**
- * Deletes an account with its sessions, grants, tokens and consents: all of them refer to it and go with it. The events
- * stay; they hold its id and no name.
+ * Deletes an account with its sessions, grants, tokens and consents: all of them refer to it and go with it. Events and audit
+ * log stay; they hold its id, and in the same transaction lose whatever else told who that was.
  * @throws RegistryError `not_found`, or `conflict` with field `version`
  */
 export async function deleteUser(db: Knex, { userId, ifVersion, actor }: DeleteUser): Promise<void> {
   await db.transaction(async (trx) => {
-    requireVersion(await lockUser(trx, userId), ifVersion)
+    const user = await lockUser(trx, userId)
+    requireVersion(user, ifVersion)
     await removeUser(trx, userId)
     await appendEvent(trx, { type: 'user.deleted', subject: userId, userId, actor })
+    await recordChange(trx, actor, { action: 'user.delete', subject: userId, userId, before: presentUser(user) })
+    await erasePerson(trx, userId)
   })
 }

@@ -1,6 +1,9 @@
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
+import type { Actor } from '../../lib/actor.ts'
 import { endSessions, revokeGrants } from '../revocation.ts'
+import { presentUser } from './present.ts'
 import { changeUser, lockUser } from './queries.ts'
 import { requireVersion } from './update.ts'
 import type { User } from './user.ts'
@@ -8,7 +11,7 @@ import type { User } from './user.ts'
 export interface SwitchUser {
   userId: string
   ifVersion?: number | undefined
-  actor: string
+  actor: Actor
 }
 
 /**
@@ -24,6 +27,8 @@ export async function disableUser(db: Knex, { userId, ifVersion, actor }: Switch
     const user = await changeUser(trx, userId, { disabled_at: trx.raw('clock_timestamp()') as unknown as Date })
     const data = await endEverything(trx, userId)
     await appendEvent(trx, { type: 'user.disabled', subject: userId, userId, actor, data })
+    const [before, after] = [presentUser(current), presentUser(user)]
+    await recordChange(trx, actor, { action: 'user.disable', subject: userId, userId, before, after })
     return user
   })
 }
@@ -41,6 +46,8 @@ export async function enableUser(db: Knex, { userId, ifVersion, actor }: SwitchU
     const user = await changeUser(trx, userId, { disabled_at: null })
     const data = await endEverything(trx, userId)
     await appendEvent(trx, { type: 'user.enabled', subject: userId, userId, actor, data })
+    const [before, after] = [presentUser(current), presentUser(user)]
+    await recordChange(trx, actor, { action: 'user.enable', subject: userId, userId, before, after })
     return user
   })
 }

@@ -1,8 +1,11 @@
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
+import type { Actor } from '../../lib/actor.ts'
 import { endSessions, revokeGrants } from '../revocation.ts'
 import { RegistryError } from '../registry-error.ts'
 import { passwordProblem, type PasswordHasher } from './password.ts'
+import { presentUser } from './present.ts'
 import { changeUser, findUser, lockUser } from './queries.ts'
 import type { User } from './user.ts'
 
@@ -11,7 +14,7 @@ export interface SetPassword {
   password: string
   /** The session in which the person changed it; all others end. */
   keepSessionUid?: string | undefined
-  actor: string
+  actor: Actor
 }
 
 /**
@@ -32,7 +35,7 @@ export async function setPassword(
   const passwordHash = await hasher.hash(password)
 
   return db.transaction(async (trx) => {
-    await lockUser(trx, userId)
+    const current = await lockUser(trx, userId)
     const user = await changeUser(trx, userId, {
       password_hash: passwordHash,
       password_changed_at: trx.raw('clock_timestamp()') as unknown as Date,
@@ -41,6 +44,8 @@ export async function setPassword(
     const grants = await revokeGrants(trx, { userId })
     const data = { sessions_ended: sessions, grants_revoked: grants }
     await appendEvent(trx, { type: 'user.password_changed', subject: userId, userId, actor, data })
+    const [before, after] = [presentUser(current), presentUser(user)]
+    await recordChange(trx, actor, { action: 'user.set_password', subject: userId, userId, before, after })
     return user
   })
 }

@@ -1,6 +1,9 @@
 import type { Knex } from 'knex'
+import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
+import type { Actor } from '../../lib/actor.ts'
 import { RegistryError } from '../registry-error.ts'
+import { presentUser } from './present.ts'
 import { changeUser, lockUser, type UserChanges } from './queries.ts'
 import { agreeLoginNames, normalizeEmail, normalizeName, normalizeUsername, parseRoles, type User } from './user.ts'
 
@@ -18,7 +21,7 @@ export interface UpdateUser {
   changes: UserUpdate
   /** Refuses when the user has changed since this version was read (RFC 9110 §13.1.1, If-Match). */
   ifVersion?: number | undefined
-  actor: string
+  actor: Actor
 }
 
 /**
@@ -42,6 +45,13 @@ export async function updateUser(db: Knex, { userId, changes, ifVersion, actor }
     // Names and addresses stay out of the history, which outlives the account.
     const data = { fields, ...(differing.roles ? { roles: differing.roles } : {}) }
     await appendEvent(trx, { type: 'user.updated', subject: userId, userId, actor, data })
+    await recordChange(trx, actor, {
+      action: 'user.update',
+      subject: userId,
+      userId,
+      before: presentUser(current),
+      after: presentUser(user),
+    })
     return user
   })
 }

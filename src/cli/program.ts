@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { apiKeyCommands } from './api-key.ts'
+import { auditCommands } from './audit.ts'
 import { clientCommands } from './client.ts'
 import { eventCommands } from './event.ts'
 import { exitStatus, failureLine } from './failure.ts'
@@ -15,6 +16,16 @@ import { resourceCommands } from './resource.ts'
 import { serveCommand } from './serve.ts'
 import { UsageError, type Terminal } from './terminal.ts'
 import { userCommands } from './user.ts'
+
+const NOUNS = [
+  clientCommands,
+  userCommands,
+  resourceCommands,
+  apiKeyCommands,
+  keyCommands,
+  eventCommands,
+  auditCommands,
+]
 
 /** Runs one command. @returns the exit status; whatever went wrong stands on standard error, in one line */
 export async function runCommand(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -37,9 +48,7 @@ function createProgram(terminal: Terminal): Command {
     .exitOverride()
     // What goes wrong is told once, at the end.
     .configureOutput({ writeOut: (text) => terminal.stdout.write(text), writeErr: () => undefined })
-  for (const add of [clientCommands, userCommands, resourceCommands, apiKeyCommands, keyCommands, eventCommands]) {
-    add(program, terminal)
-  }
+  for (const add of NOUNS) add(program, terminal)
   migrateCommands(program, terminal)
   doctorCommand(program, terminal)
   serveCommand(program, terminal)

@@ -15,6 +15,8 @@ import Koa, { type Context, type Middleware } from 'koa'
 import { ConfigError, type Config } from './config/load.ts'
 import { connectDatabase, type Database } from './database/connect.ts'
 import { migrateUp } from './database/migrate.ts'
+import { startSweeper } from './database/sweeper.ts'
+import { addressLimit } from './http/address-limit.ts'
 import { cacheable } from './http/cacheable.ts'
 import { forwarded } from './http/forwarded.ts'
 import { health } from './http/health.ts'
@@ -34,9 +36,10 @@ import { createKeyRing, type KeyRing } from './keys/ring.ts'
 import { createLifecycle } from './lib/lifecycle.ts'
 import { derive, type MasterKeys } from './lib/master-key.ts'
 import { createStorage } from './oidc/adapter/adapter.ts'
+import { expired } from './oidc/adapter/expired.ts'
 import { currentProvider, type CurrentProvider } from './oidc/current-provider.ts'
 import { createInteractionGateway } from './oidc/interaction-gateway.ts'
-import { cacheablePaths, protocolMethods } from './oidc/routes.ts'
+import { anonymousPaths, cacheablePaths, protocolMethods } from './oidc/routes.ts'
 import { createPasswordHasher } from './registry/users/password.ts'
 import { createLoginThrottle } from './registry/users/throttle.ts'
 import type { Logger } from './telemetry/logger.ts'
@@ -51,6 +54,9 @@ export interface AuthServer {
   close(deadlineMs?: number): Promise<void>
 }
 
+const SWEEP_SECONDS = 60
+/** Far above what an office behind one address does, far below what fills a disk: rows live for minutes and are swept. */
+const ANONYMOUS_REQUESTS = { burst: 300, perSecond: 10 }
 const VIEWS = join(import.meta.dirname, '..', 'views')
 
 /**
@@ -71,6 +77,8 @@ export async function createAuthServer(config: Config, masterKeys: MasterKeys, l
 
     const keys = await createKeyRing({ db, policy, masterKeys, log })
     lifecycle.add('keys', () => keys.close())
+    const sweeper = startSweeper({ db, log, expired, everySeconds: SWEEP_SECONDS })
+    lifecycle.add('sweeper', () => sweeper.stop())
 
     const server = createHttpServer(createApp({ config, masterKeys, log, db, keys }).callback())
     lifecycle.add('http', () => stopListening(server))
@@ -112,6 +120,7 @@ function createApp({ config, masterKeys, log, db, keys }: Parts): Koa {
   app.use(limits())
   app.use(securityHeaders({ https: config.issuer.startsWith('https:') }))
   app.use(forwarded({ origin: config.issuer, trustProxy: config.trustProxy }))
+  app.use(addressLimit({ paths: anonymousPaths, ...ANONYMOUS_REQUESTS }))
   app.use(serveAssets(renderer))
   app.use(cacheable(cacheablePaths, config.keys.jwksMaxAgeSeconds))
   app.use(protocol(provider.handle))

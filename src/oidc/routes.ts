@@ -14,6 +14,9 @@ const WELL_KNOWN = ['/.well-known/openid-configuration', '/.well-known/oauth-aut
 /** Documents that verifiers and clients may cache. */
 export const cacheablePaths: ReadonlySet<string> = new Set([routes.jwks, ...WELL_KNOWN])
 
+/** Where a request that anybody can make leaves a row behind. */
+export const anonymousPaths: ReadonlySet<string> = new Set([routes.authorization, routes.end_session])
+
 const READ = ['GET', 'HEAD'] as const
 const SHARED = [...READ, 'OPTIONS'] as const
 

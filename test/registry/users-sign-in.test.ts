@@ -1,11 +1,12 @@
 import { hash as argon2Hash } from 'argon2'
+import { networkOf } from '../../src/lib/network.ts'
 import test from 'ava'
 import type { Knex } from 'knex'
 import { disableUser } from '../../src/registry/users/disable.ts'
 import { createPasswordHasher, HasherBusyError, type PasswordHasher } from '../../src/registry/users/password.ts'
 import { setPassword } from '../../src/registry/users/set-password.ts'
 import { checkPassword, signIn, type SignInResult } from '../../src/registry/users/sign-in.ts'
-import { createLoginThrottle, networkOf } from '../../src/registry/users/throttle.ts'
+import { createLoginThrottle } from '../../src/registry/users/throttle.ts'
 import { testDatabase } from '../support/database.ts'
 import { events, hasher, OTHER_PASSWORD, PASSWORD, person, waitingForLocks } from './people.ts'
 

@@ -11,7 +11,7 @@
  */
 import type { Knex } from 'knex'
 import { createHash } from 'node:crypto'
-import { isIP } from 'node:net'
+import { networkOf } from '../../lib/network.ts'
 import { normalizeLogin } from './user.ts'
 
 export interface ThrottlePolicy {
@@ -176,24 +176,6 @@ function accountKey(login: string): Buffer {
 /** An IPv6 customer has a /64 to choose addresses from; an IPv4 address may come dressed as IPv6. */
 function addressKey(address: string): Buffer {
   return digest('address', networkOf(address))
-}
-
-/** The network that one customer holds: the IPv4 address itself, or the first 64 bits of an IPv6 address. */
-export function networkOf(address: string): string {
-  const bare = address.replace(/%.*$/, '').toLowerCase()
-  if (isIP(bare) !== 6) return bare
-  // The URL parser writes an IPv6 address in its one short form (RFC 5952).
-  const short = new URL(`http://[${bare}]`).hostname.slice(1, -1)
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short)
-  if (mapped) {
-    const bits = [mapped[1], mapped[2]].map((group) => Number.parseInt(group ?? '0', 16))
-    return bits.flatMap((group) => [group >> 8, group & 255]).join('.')
-  }
-  const [head = '', tail] = short.split('::')
-  const groups = head ? head.split(':') : []
-  const after = tail ? tail.split(':') : []
-  const zeros = tail === undefined ? 0 : 8 - groups.length - after.length
-  return [...groups, ...Array<string>(zeros).fill('0'), ...after].slice(0, 4).join(':') + '::/64'
 }
 
 function digest(kind: string, value: string): Buffer {

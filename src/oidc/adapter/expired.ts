@@ -1,0 +1,13 @@
+import type { Expired } from '../../database/sweeper.ts'
+
+/**
+ * What the protocol leaves behind and may go. A consumed refresh token may go when its own life is over: from then on it is
+ * refused as expired before anybody looks whether it was used.
+ */
+export const expired: readonly Expired[] = [
+  { table: 'artifacts', condition: 'expires_at < now()' },
+  { table: 'refresh_tokens', condition: 'expires_at < now()' },
+  { table: 'sessions', condition: 'expires_at < now()' },
+  { table: 'grants', condition: 'expires_at < now()' },
+  { table: 'login_throttles', condition: "last_failure_at < now() - interval '1 hour' and blocked_until < now()" },
+]

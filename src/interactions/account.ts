@@ -21,7 +21,6 @@ import type { AccountModel } from './pages/models.ts'
 import { seeOther } from './routes.ts'
 import { describeScope, openidScopeWords } from './scope-words.ts'
 
-const STATE_COOKIE = 'account_state'
 const CALLBACK = '/account/callback'
 
 const NOTICES = ['session-ended', 'access-revoked', 'password-changed', 'others-ended'] as const
@@ -43,8 +42,9 @@ export function accountRoutes(browser: Browser): Middleware {
 
   router.get('/callback', async (ctx) => {
     const { state, code } = ctx.query
-    const expected = ctx.cookies.get(STATE_COOKIE)
-    ctx.cookies.set(STATE_COOKIE, null, { path: CALLBACK })
+    const cookie = stateCookie(issuer)
+    const expected = ctx.cookies.get(cookie.name)
+    ctx.cookies.set(cookie.name, null, cookie.options)
     if (typeof code === 'string') await gateway.discardCode(code)
     // The answer to a question that this browser did not ask may sign it in as somebody else: ask again (RFC 6749 §10.12).
     if (!expected || state !== expected) return seeOther(ctx, '/account')
@@ -158,13 +158,22 @@ async function showAccount(
   showPage(ctx, renderer, 'account', model, { status })
 }
 
+/** As the protocol's own cookies are: behind TLS with a prefix, so that nothing without TLS can set it. */
+function stateCookie(issuer: string) {
+  const secure = issuer.startsWith('https:')
+  return {
+    name: secure ? '__Secure-account_state' : 'account_state',
+    options: { path: CALLBACK, httpOnly: true, sameSite: 'lax', secure, signed: false },
+  } as const
+}
+
 function signInFirst(ctx: Context, issuer: string): void {
   const state = randomBytes(16).toString('base64url')
   // The code is thrown away, so nobody ever needs the verifier behind this challenge.
   const challenge = createHash('sha256').update(randomBytes(32)).digest('base64url')
-  const secure = issuer.startsWith('https:')
-  ctx.cookies.secure = secure
-  ctx.cookies.set(STATE_COOKIE, state, { path: CALLBACK, httpOnly: true, sameSite: 'lax', secure, signed: false })
+  const cookie = stateCookie(issuer)
+  ctx.cookies.secure = cookie.options.secure
+  ctx.cookies.set(cookie.name, state, cookie.options)
   const query = new URLSearchParams({
     client_id: ACCOUNT_CLIENT_ID,
     redirect_uri: issuer + CALLBACK,

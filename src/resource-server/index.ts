@@ -17,7 +17,7 @@ export {
   type ProtectedResource,
 } from './metadata.ts'
 export { protect, type ProtectedContext } from './protect.ts'
-export { TokenError, type TokenErrorCode } from './token-error.ts'
+export { TokenError, type Refusals, type TokenErrorCode } from './token-error.ts'
 export {
   createTokenVerifier,
   type TokenVerifier,

@@ -186,11 +186,23 @@ for (const [what, jwksUri] of [
   ['is a file', 'file:///etc/passwd'],
 ] as const) {
   test(`metadata is not used when its jwks_uri ${what}`, async (t) => {
-    const { issuer, verifier } = await setUp(t)
-    issuer.overrides.set('/.well-known/oauth-authorization-server', { issuer: issuer.url, jwks_uri: jwksUri })
+    const asked: string[] = []
+    const fetch = (url: string | URL | Request) => {
+      asked.push(url instanceof Request ? url.url : String(url))
+      return Promise.resolve(Response.json({ issuer: 'https://id.example.com', jwks_uri: jwksUri, keys: [] }))
+    }
+    const verifier = createTokenVerifier({ issuer: 'https://id.example.com', audience, fetch })
     await t.throwsAsync(verifier.prepare(), { message: /cannot be checked/ })
+    t.deepEqual(asked, ['https://id.example.com/.well-known/oauth-authorization-server'])
   })
 }
+
+test('a key set larger than any honest one is not read', async (t) => {
+  const { issuer, verifier } = await setUp(t)
+  const keys = issuer.keys.map(({ jwk }) => jwk)
+  issuer.overrides.set('/jwks', { keys, padding: 'x'.repeat(300_000) })
+  await t.throwsAsync(verifier.prepare(), { message: /cannot be checked/ })
+})
 
 test('a redirect to other keys is not followed', async (t) => {
   const { issuer, verifier } = await setUp(t)

@@ -148,7 +148,7 @@ function record(log: Logger, ctx: Context, problem: Problem): void {
   const facts = {
     trace_id: traceIdOf(ctx),
     status: problem.status,
-    code: problem.code,
+    problem: problem.code,
     method: ctx.method,
     path: ctx.path,
   }

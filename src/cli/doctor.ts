@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { examine, type Finding } from '../doctor/doctor.ts'
+import { examine } from '../doctor/doctor.ts'
+import type { Finding } from '../doctor/finding.ts'
 import { answering, type CommonOptions } from './command.ts'
 import { UsageError, type Terminal } from './terminal.ts'
 

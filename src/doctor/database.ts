@@ -1,4 +1,4 @@
-import type { Examination, Finding } from './doctor.ts'
+import type { Examination, Finding } from './finding.ts'
 
 const MOST_DRIFT_MS = 2000
 

@@ -2,28 +2,11 @@
  * `doctor` looks at an installation as an experienced operator would at three in the morning, and says what is wrong and how
  * to mend it. It only reads. Each check is a file of its own that knows one part; none stops another.
  */
-import type { Config } from '../config/load.ts'
-import type { Database } from '../database/connect.ts'
 import { checkClock, checkDatabase } from './database.ts'
+import type { Examination, Finding } from './finding.ts'
 import { checkIssuer } from './issuer.ts'
 import { checkLeftovers } from './leftovers.ts'
 import { checkMasterKeyUse, checkSchema, checkSigningKeys } from './keys-and-schema.ts'
-
-export interface Finding {
-  check: string
-  /** `fail`: must be mended. `warn`: look at it. */
-  status: 'ok' | 'warn' | 'fail'
-  /** What was seen. */
-  detail: string
-  /** What to do about it. */
-  mend?: string
-}
-
-export interface Examination {
-  config: Config
-  db: Database
-  fetch: typeof globalThis.fetch
-}
 
 type Check = (examination: Examination) => Promise<Finding[]>
 

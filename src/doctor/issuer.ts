@@ -1,5 +1,5 @@
 import { connect } from 'node:tls'
-import type { Examination, Finding } from './doctor.ts'
+import type { Examination, Finding } from './finding.ts'
 
 const TIMEOUT_MS = 5000
 const SOON_DAYS = 14

@@ -4,7 +4,7 @@ import { migrationStatus } from '../database/migrate.ts'
 import { assertHeld, readCanary } from '../keys/master-key-canary.ts'
 import { listKeys, readEnvelopes } from '../keys/queries.ts'
 import { isSealedWithCurrent } from '../lib/master-key.ts'
-import type { Examination, Finding } from './doctor.ts'
+import type { Examination, Finding } from './finding.ts'
 
 export async function checkSchema({ db }: Examination): Promise<Finding[]> {
   const states = await migrationStatus(db)

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Examination, Finding } from './doctor.ts'
+import type { Examination, Finding } from './finding.ts'
 
 const check = 'leftovers'
 

@@ -50,6 +50,12 @@ export function showPage<P extends PageName>(
   ctx.body = renderer.render(page, locale, model)
 }
 
+/** Goes on elsewhere by GET. 303, never 307: what was posted here must not be posted on (RFC 9700 §4.12). */
+export function seeOther(ctx: Context, destination: string): void {
+  ctx.redirect(destination)
+  ctx.status = 303
+}
+
 /** A redirect URI as a CSP source: its origin, or its scheme where an app on the device takes over (RFC 8252 §7.1). */
 function formTarget(uri: string): string[] {
   const url = URL.parse(uri)

@@ -10,7 +10,7 @@ import { FormError } from '../http/form.ts'
 import { accountRoutes } from './account.ts'
 import type { Browser, Pending } from './browser.ts'
 import { allow, showConsent } from './consent.ts'
-import { readOwnForm, showPage } from './page.ts'
+import { readOwnForm, seeOther, showPage } from './page.ts'
 import { attemptSignIn, showSignIn } from './sign-in.ts'
 
 export function createInteractions(browser: Browser): Middleware[] {
@@ -59,7 +59,6 @@ export function createInteractions(browser: Browser): Middleware[] {
       const form = await readOwnForm(ctx, { origin: issuer, tokens, purpose: pending.uid })
       const answered = ctx.body
       const destination = await handle(ctx, pending, form)
-      // 303, never 307: the password must not be posted on to whoever comes next (RFC 9700 §4.12).
       if (destination !== undefined) seeOther(ctx, destination)
       else if (ctx.body === answered) showExpired(ctx)
       return undefined
@@ -84,9 +83,4 @@ function formErrors({ renderer }: Browser): Middleware {
       showPage(ctx, renderer, 'error', model, { status: error.status })
     }
   }
-}
-
-export function seeOther(ctx: Context, destination: string): void {
-  ctx.redirect(destination)
-  ctx.status = 303
 }

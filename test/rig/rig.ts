@@ -1,0 +1,120 @@
+/**
+ * The race and crash rig: server processes on one PostgreSQL, each behind a database proxy of its own, so that a test can
+ * slow their statements down, stop them at a chosen one, or kill them after a chosen message.
+ *
+ * RIG_ROUNDS is the number of rounds of every race, and makes the kills exhaustive: `RIG_ROUNDS=50 npm test test/rig` is the
+ * whole proof, and takes minutes. Unset, a few rounds run, and kills happen only around what is written.
+ */
+import { connectDatabase, type Database } from '../../src/database/connect.ts'
+import { newMasterKey } from '../../src/lib/master-key.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import type { Pair } from '../races/pair.ts'
+import { freePort, startProcess, type ServerProcess } from '../support/auth-server.ts'
+import { testDatabaseUrl, type Teardown } from '../support/database.ts'
+import type { TestClient } from '../support/registry.ts'
+import { Visitor } from '../support/visitor.ts'
+import { startDatabaseProxy, type DatabaseProxy } from './database-proxy.ts'
+
+const asked = Number(process.env.RIG_ROUNDS ?? '')
+
+/** Whether this is the whole proof. */
+export const isWhole = asked > 0
+export const rounds = isWhole ? asked : 6
+/** The hundred times cheaper rounds. */
+export const races = isWhole ? asked * 10 : 60
+
+export const DELAY_MS = 20
+
+export interface RigServer extends ServerProcess {
+  proxy: DatabaseProxy
+}
+
+export interface Rig extends Pair {
+  servers: [RigServer, RigServer]
+  /** How slow every statement of the two is, in milliseconds. */
+  slowDown(delayMs: number): void
+  /** One more process of the same installation: to be killed. */
+  spare(t: Teardown): Promise<RigServer>
+}
+
+export async function startRig(t: Teardown, environment: Record<string, string> = {}): Promise<Rig> {
+  const databaseUrl = environment.DATABASE_URL ?? (await testDatabaseUrl(t))
+  const port = await freePort()
+  const issuer = `http://localhost:${port}`
+  const shared = {
+    ISSUER: issuer,
+    DATABASE_POOL_MAX: '8',
+    MASTER_KEY: newMasterKey(),
+    // Nothing happens by itself while messages are counted.
+    KEY_POLL_SECONDS: '3000',
+    KEY_PUBLISH_SECONDS: '7200',
+    DEMO_PORT: 'off',
+    ...environment,
+  }
+  const start = async (own: Teardown, at: number): Promise<RigServer> => {
+    const proxy = await startDatabaseProxy(own, databaseUrl)
+    return { ...(await startProcess(own, { ...shared, DATABASE_URL: proxy.url, PORT: String(at) })), proxy }
+  }
+  const servers = await Promise.all([start(t, port), freePort().then((other) => start(t, other))])
+  const db = await connectDirectly(t, databaseUrl)
+  return {
+    issuer,
+    instances: [servers[0].url, servers[1].url],
+    servers,
+    db,
+    logs: () => servers.flatMap(({ logs }) => logs),
+    slowDown: (delayMs) => servers.forEach(({ proxy }) => (proxy.delayMs = delayMs)),
+    spare: async (own) => start(own, await freePort()),
+  }
+}
+
+/** The database without a proxy in front: for what the test looks at, and for what operators do. */
+export async function connectDirectly(t: Teardown, url: string): Promise<Database> {
+  const log = createLogger({ level: 'silent' })
+  const db = await connectDatabase({ url, dataDirectory: '', poolMax: 6, log })
+  t.teardown(() => db.close())
+  return db
+}
+
+/** Posts a token to /introspect or /revoke as this client, at one instance. */
+export async function tell(
+  { issuer }: { issuer: string },
+  instance: string,
+  endpoint: 'introspect' | 'revoke',
+  { client_id, client_secret }: TestClient,
+  value: string | undefined,
+): Promise<{ status: number; active: unknown }> {
+  const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded' }
+  const body = new URLSearchParams({ token: value ?? '' })
+  if (client_secret) headers.authorization = `Basic ${btoa(`${client_id}:${client_secret}`)}`
+  else body.set('client_id', client_id)
+  const visitor = new Visitor(issuer, [instance])
+  const response = await visitor.request(`/${endpoint}`, { method: 'POST', headers, body: body.toString() })
+  const text = await response.text()
+  return { status: response.status, active: text ? (JSON.parse(text) as { active?: boolean }).active : undefined }
+}
+
+/** What is left of a person's families. */
+export async function familiesOf({ db }: Pick<Rig, 'db'>, userId: string): Promise<{ grants: number; live: number }> {
+  const { rows } = await db.knex.raw<{ rows: [{ grants: number; live: number }] }>(
+    `select count(distinct g.id)::int as grants, count(r.id_digest) filter (where r.consumed_at is null)::int as live
+     from grants g left join refresh_tokens r on r.grant_id = g.id where g.user_id = ?`,
+    [userId],
+  )
+  return rows[0]
+}
+
+export async function eventsOf({ db }: Pick<Rig, 'db'>, type: string, userId: string): Promise<number> {
+  return (await db.knex('events').where({ type, user_id: userId })).length
+}
+
+/** As if what this person's tokens and codes were used for had happened so many seconds earlier. */
+export async function age({ db }: Pick<Rig, 'db'>, userId: string, seconds: number): Promise<void> {
+  for (const table of ['refresh_tokens', 'artifacts']) {
+    await db.knex.raw(
+      `update ${table} set consumed_at = consumed_at - make_interval(secs => ?)
+       where consumed_at is not null and grant_id in (select id from grants where user_id = ?)`,
+      [seconds, userId],
+    )
+  }
+}

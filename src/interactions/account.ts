@@ -16,9 +16,8 @@ import { listSessions } from '../registry/sessions/queries.ts'
 import { findActiveUser } from '../registry/users/queries.ts'
 import { changeOwnPassword } from './account-password.ts'
 import type { Browser } from './browser.ts'
-import { localeOf, pageOrigin, readOwnForm, showPage } from './page.ts'
+import { localeOf, pageOrigin, readOwnForm, seeOther, showPage } from './page.ts'
 import type { AccountModel } from './pages/models.ts'
-import { seeOther } from './routes.ts'
 import { describeScope, openidScopeWords } from './scope-words.ts'
 
 const CALLBACK = '/account/callback'
@@ -123,7 +122,7 @@ async function showAccount(
   { passwordError, status = 200 }: { passwordError?: string; status?: number } = {},
 ): Promise<void> {
   const user = await findActiveUser(db.pool, visitor.userId)
-  if (!user) return seeOther(ctx, '/account/callback')
+  if (!user) return showPage(ctx, renderer, 'expired', {}, { status: 400 })
   const locale = localeOf(ctx)
   const [sessions, apps] = await Promise.all([listSessions(db.knex, user.id), listConnectedApps(db.knex, user.id)])
   const notice = NOTICES.find((known) => known === ctx.query.notice)

@@ -3,8 +3,11 @@ export interface Barrier {
   matches(statement: string): boolean
   /** The statements that wait, in the order in which they came. */
   readonly held: readonly string[]
-  /** Resolves when so many wait. Rejects when they don't come within `patienceMs`. */
-  arrived(count: number, patienceMs?: number): Promise<void>
+  /**
+   * Resolves when so many wait, with true; with false when the barrier was opened before. Rejects when neither happens
+   * within `patienceMs`.
+   */
+  arrived(count: number, patienceMs?: number): Promise<boolean>
   /**
    * Lets all go at once, or one by one in this order of arrivals: the next when the one before it was answered or waits for
    * a lock. From now on nothing is held.
@@ -34,10 +37,11 @@ export function createBarrier(matches: (statement: string) => boolean): Barrier 
           reject(new Error(`${waiting.length} of ${count} statements came to the barrier`))
         }, patienceMs)
         const look = () => {
-          if (waiting.length < count) return
+          const enough = waiting.length >= count
+          if (!enough && !isOpen) return
           clearTimeout(impatience)
           watchers.delete(look)
-          resolve()
+          resolve(enough)
         }
         watchers.add(look)
         look()
@@ -45,6 +49,7 @@ export function createBarrier(matches: (statement: string) => boolean): Barrier 
     },
     async open(order) {
       isOpen = true
+      for (const look of watchers) look()
       for (const index of order ?? []) {
         const { go, answered } = waiting[index]!
         go()

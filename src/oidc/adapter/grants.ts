@@ -5,23 +5,34 @@ import { revokedMeanwhile } from './artifacts.ts'
 import type { Families } from './families.ts'
 import { run, statement } from './statement.ts'
 
-// The shared locks order this insert before or after whatever disables the user or client, ends the session or changes the
-// password: no family is born from what has just ended, and re-enabling finds nothing to revive. Users, clients, sessions,
-// grants: everybody locks in this order. A request either signs in by the password that is
-// the person's now ($7), or goes on in a session of theirs that nothing has ended.
+// The shared locks order this insert before or after whatever disables the user or client, ends the session, changes the
+// password or withdraws the consent: no family is born from what has just ended, and re-enabling finds nothing to revive.
+// Users, clients, sessions, consents, grants: everybody locks in this order. A request either signs in by the password that
+// is the person's now ($7), or goes on in a session of theirs that nothing has ended; and the person still allows what it is
+// granted ($8), for this request read the consent some time ago.
 const INSERT = statement(`
   with living as (
-    select u.id as user_id, c.id as client_id, ${PASSWORD_SET_AT} as password_set_at
+    select u.id as user_id, c.id as client_id, ${PASSWORD_SET_AT} as password_set_at, c.first_party
     from users u, clients c
     where u.id = $2 and u.disabled_at is null and c.id = $3 and c.disabled_at is null
     for share
   ), session as (
     select s.user_id, s.ended_at from sessions s, living where s.uid = $4 for share of s
+  ), allowed as (
+    select coalesce(r.audience, '') as audience, to_jsonb(a.scopes) as scopes
+    from living
+    join consents a on a.user_id = living.user_id and a.client_id = living.client_id
+    left join resources r on r.id = a.resource_id
+    where a.expires_at is null or a.expires_at > now()
+    for share of a
   )
   insert into grants (id, user_id, client_id, session_uid, payload, expires_at)
   select $1, living.user_id, living.client_id, $4, $5, to_timestamp($6)
   from living left join session on true
   where session.ended_at is null and (living.password_set_at = $7 or session.user_id = living.user_id)
+    and (living.first_party or not exists (
+      select 1 from jsonb_each($8) as wanted (audience, scopes)
+      where not wanted.scopes <@ coalesce((select a.scopes from allowed a where a.audience = wanted.audience), '[]')))
   returning id`)
 
 const UPDATE = statement('update grants set payload = $2 where id = $1 returning id')
@@ -36,7 +47,7 @@ export function createGrants({ pool }: AdapterDependencies, families: Families):
     const sessionUid = ctx?.oidc.session?.uid ?? null
     const { accountId, clientId, exp } = payload
     const values = [id, accountId, clientId, sessionUid, JSON.stringify(payload), exp]
-    return run(pool, INSERT, [...values, passwordOfSignIn(ctx)])
+    return run(pool, INSERT, [...values, passwordOfSignIn(ctx), JSON.stringify(scopesByAudience(payload))])
   }
 
   return {
@@ -53,6 +64,15 @@ export function createGrants({ pool }: AdapterDependencies, families: Families):
     },
     destroy: (id) => families.revoke(id),
   }
+}
+
+/** What a grant holds; the OpenID scopes stand under the empty audience. */
+function scopesByAudience({ openid, resources = {} }: AdapterPayload): Record<string, string[]> {
+  const { scope } = (openid ?? {}) as { scope?: string }
+  const granted = { '': scope ?? '', ...(resources as Record<string, string>) }
+  return Object.fromEntries(
+    Object.entries(granted).map(([audience, scopes]) => [audience, scopes.split(' ').filter(Boolean)]),
+  )
 }
 
 function remember(ctx: KoaContextWithOIDC, id: string): void {

@@ -55,8 +55,6 @@ export interface AuthServer {
 }
 
 const SWEEP_SECONDS = 60
-/** Far above what an office behind one address does, far below what fills a disk: rows live for minutes and are swept. */
-const ANONYMOUS_REQUESTS = { burst: 300, perSecond: 10 }
 const VIEWS = join(import.meta.dirname, '..', 'views')
 
 /**
@@ -120,7 +118,7 @@ function createApp({ config, masterKeys, log, db, keys }: Parts): Koa {
   app.use(limits())
   app.use(securityHeaders({ https: config.issuer.startsWith('https:') }))
   app.use(forwarded({ origin: config.issuer, trustProxy: config.trustProxy }))
-  app.use(addressLimit({ paths: anonymousPaths, ...ANONYMOUS_REQUESTS }))
+  app.use(addressLimit({ paths: anonymousPaths, perMinute: config.authorizationsPerMinute }))
   app.use(serveAssets(renderer))
   app.use(cacheable(cacheablePaths, config.keys.jwksMaxAgeSeconds))
   app.use(protocol(provider.handle))

@@ -19,6 +19,7 @@ export interface Config {
   readonly database: { readonly url?: string; readonly dataDirectory: string; readonly poolMax: number }
   /** As given; `loadMasterKeys` reads it, or makes one in development. */
   readonly masterKey: string | undefined
+  readonly authorizationsPerMinute: number
   readonly log: { readonly level: LogLevel }
   readonly tokens: {
     readonly accessSeconds: number
@@ -79,6 +80,7 @@ export function loadConfig(env: Environment): Config {
       poolMax: values.DATABASE_POOL_MAX ?? 10,
     },
     masterKey: values.MASTER_KEY,
+    authorizationsPerMinute: values.AUTHORIZATIONS_PER_MINUTE ?? 600,
     log: { level: values.LOG_LEVEL ?? 'info' },
     tokens: {
       accessSeconds: values.ACCESS_TOKEN_SECONDS ?? 300,

@@ -114,6 +114,12 @@ export const variables = {
     unset: '600',
     parse: wholeNumber(1, 86_400),
   },
+  AUTHORIZATIONS_PER_MINUTE: {
+    about:
+      'Authorization requests that one address may make in a minute, on each instance; every one leaves a row for some minutes.',
+    unset: '600',
+    parse: wholeNumber(1, 1_000_000),
+  },
   DEMO_DATABASE_URL: {
     about: "The demo's own database, if it shall not start an embedded one.",
     unset: 'a PostgreSQL of its own in DATA_DIR/demo',

@@ -4,10 +4,8 @@ import { networkOf } from '../lib/network.ts'
 export interface AddressLimitOptions {
   /** Paths that the limit is for. */
   paths: ReadonlySet<string>
-  /** Requests that an address may make at once. */
-  burst: number
-  /** Requests that it earns back each second. */
-  perSecond: number
+  /** Requests that an address may make in a minute, half of them at once. */
+  perMinute: number
   now?: () => number
 }
 
@@ -18,7 +16,9 @@ const MOST_ADDRESSES = 20_000
  * A first line for requests that anybody may make and that each leave a row behind: every instance lets one address make so
  * many (token bucket), and answers 429 beyond. It bounds what a stranger can write; finer limits are made elsewhere.
  */
-export function addressLimit({ paths, burst, perSecond, now = Date.now }: AddressLimitOptions): Middleware {
+export function addressLimit({ paths, perMinute, now = Date.now }: AddressLimitOptions): Middleware {
+  const perSecond = perMinute / 60
+  const burst = Math.max(1, Math.floor(perMinute / 2))
   const buckets = new Map<string, { left: number; at: number }>()
 
   return (ctx, next) => {

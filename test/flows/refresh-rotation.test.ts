@@ -44,7 +44,7 @@ test('a refresh rotates the token', async (t) => {
 test('a late duplicate inside the window gets the same successor', async (t) => {
   const { server, client, first } = await family(t)
   const answers = [await refresh(server.issuer, client, first)]
-  for (const seconds of [3, 3, 3]) {
+  for (const seconds of [2, 2, 2]) {
     await age(server, seconds)
     answers.push(await refresh(server.issuer, client, first))
   }

@@ -33,6 +33,7 @@ export async function startAuthServer(t: Teardown, overrides: Environment = {}):
     DATABASE_POOL_MAX: '6',
     MASTER_KEY: newMasterKey(),
     DEMO_PORT: 'off',
+    AUTHORIZATIONS_PER_MINUTE: '1000000',
     ...overrides,
   })
   const logs: Record<string, unknown>[] = []
@@ -76,6 +77,7 @@ export async function startServerProcesses(
     DATABASE_POOL_MAX: '8',
     MASTER_KEY: newMasterKey(),
     DEMO_PORT: 'off',
+    AUTHORIZATIONS_PER_MINUTE: '1000000',
     ...overrides,
   }
   const servers = await Promise.all(ports.map((port) => startProcess(t, { ...shared, PORT: String(port) })))

@@ -16,7 +16,7 @@ import { expiresWithSession, issueRefreshToken, lifetimes } from './configuratio
 import { resourceIndicators } from './configuration/resources.ts'
 import { reportErrors } from './listeners.ts'
 import { applyModelRules } from './model-rules.ts'
-import { routes } from './routes.ts'
+import { isResumePath, routes } from './routes.ts'
 
 /** The pages that the library asks for; interactions/ fills them in. */
 export interface ProtocolPages {
@@ -40,9 +40,21 @@ export function createProvider(deps: ProviderDependencies, keys: KeySet): Provid
   // Requests arrive here with X-Forwarded-Proto set by our own edge and by nobody else.
   provider.proxy = true
   applyModelRules(provider, { masterKeys: deps.masterKeys, sessions: deps.storage.sessions })
+  resumeWithoutQuery(provider)
   closeRedemptions(provider, deps.storage)
   reportErrors(provider, deps.log)
   return provider
+}
+
+/**
+ * A resumed request takes everything from what was stored. When nothing is, the library's error handler would look into the
+ * query instead, and falls over one that names a client without a redirect URI.
+ */
+function resumeWithoutQuery(provider: Provider): void {
+  provider.use((ctx, next) => {
+    if (isResumePath(ctx.path)) ctx.querystring = ''
+    return next()
+  })
 }
 
 /** Everything for a code is stored, and nothing sent: what comes now with the same code is a replay (see artifacts.ts). */

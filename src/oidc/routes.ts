@@ -36,5 +36,10 @@ const RESUME = new RegExp(`^${routes.authorization}/[^/]+$`)
 
 /** The methods of a path of the protocol; undefined for every other path, which can be answered without the library. */
 export function protocolMethods(path: string): readonly string[] | undefined {
-  return METHODS.get(path) ?? (RESUME.test(path) ? READ : undefined)
+  return METHODS.get(path) ?? (isResumePath(path) ? READ : undefined)
+}
+
+/** Where an authorization request goes on after a sign-in or consent. */
+export function isResumePath(path: string): boolean {
+  return RESUME.test(path)
 }

@@ -210,6 +210,25 @@ test(page, 'a list of clients', 'client_id[]=a&client_id[0]=b&redirect_uri=https
 test(page, 'a client that is a prototype', 'client_id=__proto__&redirect_uri=https://evil.test')
 test(page, 'markup in the languages', `client_id=x&ui_locales=${ATTACK}`)
 
+test('a request that is resumed without its browser is over, whatever its query says', async (t) => {
+  const { web, native, issuer } = target()
+  for (const query of [
+    `client_id=${web.client_id}`,
+    `client_id=${web.client_id}&redirect_uri=${encodeURIComponent(web.redirect_uri)}&state=x`,
+    `client_id=${web.client_id}&redirect_uri=https://evil.test`,
+    `client_id=${native.client_id}&redirect_uri=a&redirect_uri=b`,
+    'client_id=x&error=y',
+  ]) {
+    for (const cookie of [[], ['Cookie: resume=x; resume.sig=y']]) {
+      const answer = await request(target(), `/authorize/unknown?${query}`, { headers: cookie })
+      t.is(answer.status, 400, query)
+      t.is(answer.headers.get('location'), null)
+      t.false(answer.body.includes('Test web'), 'no app is named that did not ask')
+      harmless(t, { issuer }, answer, query)
+    }
+  }
+})
+
 test('a parameter given twice is an error for the client, whichever it is', async (t) => {
   const { web, issuer } = target()
   for (const name of [

@@ -121,23 +121,35 @@ function parseAnswer(text: string): Answer {
 const INSIDE = /node_modules|node:internal|\.[jt]s:\d+|\n\s+at |syntax error at|select .* from |oops/i
 
 /**
- * What must hold of every answer: it came, it is no failure of the server's, it tells nothing of the inside, and it sends
- * nobody anywhere but to this server or to the addresses given.
+ * What is wrong with an answer, or undefined: each comes, is no failure of the server's, tells nothing of the inside, and
+ * sends nobody anywhere but to this server or to the addresses given.
  */
+export function harmIn(
+  { issuer }: Door,
+  { status, headers, body }: Pick<Answer, 'status' | 'headers' | 'body'>,
+  elsewhere: readonly string[] = [],
+): string | undefined {
+  if (status < 200 || status >= 500) return `${status} ${body.slice(0, 200)}`
+  const inside = INSIDE.exec(body)?.[0]
+  if (inside !== undefined) return `tells ${inside}`
+  const location = headers.get('location')
+  if (location === null) return undefined
+  const { origin, href } = new URL(location, issuer)
+  const isKnown =
+    origin === issuer ||
+    elsewhere.some((uri) => href === uri || href.startsWith(`${uri}?`) || href.startsWith(`${uri}#`))
+  return isKnown ? undefined : `sends to ${location}`
+}
+
+/** Asks that an answer does no harm. */
 export function harmless(
   t: ExecutionContext,
-  { issuer }: TestServer,
-  { status, headers, body }: Pick<Answer, 'status' | 'headers' | 'body'>,
+  door: Door,
+  answer: Pick<Answer, 'status' | 'headers' | 'body'>,
   what: string,
   elsewhere: readonly string[] = [],
 ): void {
-  t.true(status >= 200 && status < 500, `${what}: ${status} ${body.slice(0, 200)}`)
-  t.notRegex(body, INSIDE, what)
-  const location = headers.get('location')
-  if (location === null) return
-  const { origin, href } = new URL(location, issuer)
-  const isKnown = origin === issuer || elsewhere.some((uri) => href === uri || href.startsWith(`${uri}?`))
-  t.true(isKnown, `${what}: sends to ${location}`)
+  t.is(harmIn(door, answer, elsewhere), undefined, what)
 }
 
 /** The text of every log line so far; asks that none of these is in it. */

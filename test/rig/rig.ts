@@ -5,6 +5,9 @@
  * RIG_ROUNDS is the number of rounds of every race, and makes the kills exhaustive: `RIG_ROUNDS=50 npm test test/rig` is the
  * whole proof, and takes minutes. Unset, a few rounds run, and kills happen only around what is written.
  */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
 import { connectDatabase, type Database } from '../../src/database/connect.ts'
 import { newMasterKey } from '../../src/lib/master-key.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
@@ -24,6 +27,7 @@ export const rounds = isWhole ? asked : 6
 export const races = isWhole ? asked * 10 : 60
 
 export const DELAY_MS = 20
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
 
 export interface RigServer extends ServerProcess {
   proxy: DatabaseProxy
@@ -66,6 +70,19 @@ export async function startRig(t: Teardown, environment: Record<string, string> 
     slowDown: (delayMs) => servers.forEach(({ proxy }) => (proxy.delayMs = delayMs)),
     spare: async (own) => start(own, await freePort()),
   }
+}
+
+/** `node src/main.ts`, not waited for: what it does before it is ready is to be cut short. */
+export function launch(t: Teardown, environment: Record<string, string>): { kill(): Promise<void> } {
+  const env = { PATH: process.env.PATH ?? '', ...environment }
+  const child = spawn(process.execPath, [MAIN], { env, stdio: 'ignore' })
+  const exited = once(child, 'exit')
+  const kill = async () => {
+    child.kill('SIGKILL')
+    await exited
+  }
+  t.teardown(kill)
+  return { kill }
 }
 
 /** The database without a proxy in front: for what the test looks at, and for what operators do. */

@@ -1,0 +1,133 @@
+/**
+ * A process is killed after each message that a request sends to the database: before what it wrote is committed, after
+ * that, before and after it hears of it. The client asks the other process, as it would behind a balancer.
+ */
+import { deepEqual } from 'node:assert/strict'
+import test, { type ExecutionContext } from 'ava'
+import { withdrawConsent } from '../../src/registry/consents/withdraw.ts'
+import { fileTeardown, internalErrors } from '../races/pair.ts'
+import { buildClient, buildResource, buildUser } from '../support/registry.ts'
+import { redeem, refresh, Visitor, type TokenResponse } from '../support/visitor.ts'
+import type { DeathWarrant, Message } from './database-proxy.ts'
+import { age, eventsOf, familiesOf, isWhole, startRig, tell, type Rig } from './rig.ts'
+
+const file = fileTeardown()
+let rig: Rig
+
+test.before(async () => {
+  rig = await startRig(file)
+  await buildResource(rig.db)
+})
+test.after('no request ended in an internal error', () => deepEqual(internalErrors(rig), []))
+test.after.always(() => file.end())
+
+type Point = Pick<DeathWarrant, 'messages' | 'answer'>
+type Ask = (instance: string) => Promise<TokenResponse>
+
+/** Where to kill: after every message. In the ordinary run around what is written, before and after COMMIT. */
+function pointsIn(messages: Message[]): Point[] {
+  const every = messages.flatMap(({ kind, statement }, index) => {
+    const count = index + 1
+    const commits = 'SQ'.includes(kind)
+    if (!isWhole && !(/\b(insert|update|delete)\b/.test(statement) && 'ES'.includes(kind))) return []
+    return [
+      { messages: count, answer: 'withheld' as const },
+      ...(commits && (isWhole || count === messages.length) ? [{ messages: count, answer: 'delivered' as const }] : []),
+    ]
+  })
+  return isWhole ? [{ messages: 0, answer: 'delivered' }, ...every] : every
+}
+
+/** What a process that has just been started says to the database for this request. */
+async function messagesOf(t: ExecutionContext, ask: Ask): Promise<Message[]> {
+  const server = await rig.spare(t)
+  const recording = server.proxy.record()
+  const { status } = await ask(server.url)
+  t.is(status, 200)
+  const messages = [...recording]
+  await server.kill()
+  return messages
+}
+
+/** Has a process of its own die at that point of the request. @returns its answer, if one came */
+async function dieIn(t: ExecutionContext, point: Point, ask: Ask): Promise<TokenResponse | undefined> {
+  const server = await rig.spare(t)
+  const death = server.proxy.killAfter({ ...point, kill: () => server.kill() })
+  const answer = await ask(server.url).catch(() => undefined)
+  if (death.happened) await death.done
+  else await server.kill()
+  return answer
+}
+
+test.serial('killed in a refresh: the retry on another process succeeds every time', async (t) => {
+  t.timeout(1_800_000)
+  const [client, person] = [await buildClient(rig.db), await buildUser(rig.db)]
+  const visitor = new Visitor(rig.issuer, rig.instances)
+  let current = (await redeem(rig.issuer, client, await visitor.authorize(client, person, { scope: 'openid' }))).body
+    .refresh_token
+  const ask: Ask = (instance) => refresh(rig.issuer, client, current, {}, instance)
+  const messages = await messagesOf(t, ask)
+  current = (await ask(rig.instances[0])).body.refresh_token
+
+  const points = pointsIn(messages)
+  const unanswered: Point[] = []
+  for (const [index, point] of points.entries()) {
+    const where = `${point.answer} after ${point.messages} of ${messages.length}`
+    const answer = await dieIn(t, point, ask)
+    if (!answer) unanswered.push(point)
+    const retry = await ask(rig.instances[index % 2]!)
+    t.is(retry.status, 200, where)
+    if (answer) t.is(retry.body.refresh_token, answer.body.refresh_token, where)
+    t.deepEqual(await familiesOf(rig, person.id), { grants: 1, live: 1 }, where)
+    t.is((await tell(rig, rig.instances[0], 'introspect', client, current)).active, false, where)
+    current = retry.body.refresh_token
+  }
+  t.log(`${points.length} kills within ${messages.length} messages, ${unanswered.length} without an answer`)
+  t.true(unanswered.length >= points.length - 1)
+  t.is((await ask(rig.instances[0])).status, 200)
+  t.is(await eventsOf(rig, 'refresh_token.reuse_detected', person.id), 0)
+})
+
+test.serial('killed in a code exchange: never two token sets, never a family that can not be ended', async (t) => {
+  t.timeout(1_800_000)
+  const [client, person] = [await buildClient(rig.db, { firstParty: true }), await buildUser(rig.db)]
+  const visitor = new Visitor(rig.issuer, rig.instances)
+  const authorize = () => visitor.authorize(client, person, { scope: 'openid' })
+  const end = () => withdrawConsent(rig.db.knex, { userId: person.id, clientId: client.client_id, actor: person.id })
+  let code = await authorize()
+  const ask: Ask = (instance) => redeem(rig.issuer, client, code, instance)
+  const messages = await messagesOf(t, ask)
+  await end()
+
+  const points = pointsIn(messages)
+  const sets = { first: 0, retry: 0, none: 0 }
+  let events = 0
+  for (const [index, point] of points.entries()) {
+    const where = `${point.answer} after ${point.messages} of ${messages.length}`
+    code = await authorize()
+    const answer = await dieIn(t, point, ask)
+    const retry = await ask(rig.instances[index % 2]!)
+    const issued = [answer, retry].filter((one) => one?.status === 200)
+    t.true(issued.length <= 1, where)
+    t.true(retry.status === 200 || retry.body.error === 'invalid_grant', where)
+    sets[issued.length === 0 ? 'none' : retry.status === 200 ? 'retry' : 'first'] += 1
+    t.true((await familiesOf(rig, person.id)).live <= 1, where)
+
+    // By a replay of the code, whoever holds it; or by the person, on the account page.
+    const isReplayed = index % 3 < 2
+    if (isReplayed) {
+      await age(rig, person.id, 6)
+      t.is((await ask(rig.instances[0])).body.error, 'invalid_grant', where)
+    } else await end()
+    t.deepEqual(await familiesOf(rig, person.id), { grants: 0, live: 0 }, where)
+    for (const { body } of issued.filter((one) => one !== undefined)) {
+      t.is((await refresh(rig.issuer, client, body.refresh_token)).body.error, 'invalid_grant', where)
+      t.is((await tell(rig, rig.instances[0], 'introspect', client, body.access_token)).active, false, where)
+    }
+    const detected = (await eventsOf(rig, 'authorization_code.reuse_detected', person.id)) - events
+    events += detected
+    t.true(isReplayed ? detected === 1 : detected <= 1, where)
+  }
+  t.log(`${points.length} kills within ${messages.length} messages, token sets:`, sets)
+  t.true(sets.retry > 0 && sets.none > 0 && sets.first > 0, 'kills before the claim, after it, and after the answer')
+})

@@ -40,7 +40,9 @@ const NAMES = (
 let real: Record<string, string>
 let secrets: Record<string, string>
 let cookie: string
+/** Of an interaction that waits, and of one that is resumed, which uses it up. */
 let uid: string
+let resumed: string
 
 test.before(async () => {
   const { issuer, web, spa, native, service, person } = target()
@@ -54,8 +56,11 @@ test.before(async () => {
   const login = await browser.open(browser.request_uri(web, { prompt: 'login' }).url)
   const account = await browser.open('/account')
   const csrfOf = (html: string) => /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? ''
+  const second = await browser.open(browser.request_uri(web, { prompt: 'login' }).url)
   uid = new URL(login.url).pathname.split('/')[2] ?? ''
-  const jar = [...browser.cookies].filter(([, { path }]) => path === '/' || path.endsWith(uid))
+  resumed = new URL(second.url).pathname.split('/')[2] ?? ''
+  const paths = ['/', `/interaction/${uid}`, `/authorize/${resumed}`]
+  const jar = [...browser.cookies].filter(([, { path }]) => paths.includes(path))
   cookie = jar.map(([key, { value }]) => `${key.split(' ')[0]}=${value}`).join('; ')
   secrets = {
     'client secret': web.client_secret ?? '',
@@ -70,6 +75,7 @@ test.before(async () => {
     "account page's form token": csrfOf(account.html),
     session: browser.cookies.get('session')?.value ?? '',
     uid,
+    resumed,
   }
   real = {
     web: web.client_id,
@@ -164,7 +170,7 @@ test(`no mixture of parameters makes any endpoint fail, stall, leak or redirect 
   await fc.assert(
     fc.asyncProperty(soup, async ({ endpoint, method, query, form, nearly, signedIn, authorization, origin }) => {
       const inForm = method === 'POST' || method === 'PUT'
-      const path = `${endpoint.replace('UID', uid)}?${inForm ? '' : nearlyRight(nearly)}${fill(query)}`
+      const path = `${endpoint.replace('UID', endpoint.startsWith('/authorize') ? resumed : uid)}?${inForm ? '' : nearlyRight(nearly)}${fill(query)}`
       const body = inForm ? nearlyRight(nearly) + fill(form) : ''
       const headers = [
         ...(inForm ? ['Content-Type: application/x-www-form-urlencoded'] : []),
@@ -184,6 +190,8 @@ test(`no mixture of parameters makes any endpoint fail, stall, leak or redirect 
   )
   const statuses = new Set([...seen].map((line) => line.split(' ')[1]))
   for (const status of ['200', '303', '400', '401', '403', '405']) t.true(statuses.has(status), `never ${status}`)
+  const waiting = await request(target(), `/interaction/${uid}`, { headers: [`Cookie: ${cookie}`] })
+  t.is(waiting.status, 200, 'the handlers behind a pending interaction were reached')
   notLogged(t, target(), secrets)
   t.deepEqual(
     target().logs.filter(({ level }) => level === 'error'),

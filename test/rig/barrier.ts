@@ -1,6 +1,9 @@
+/** Before the database sees a statement; or when it has done it, holds its locks, and has not committed it. */
+export type Moment = 'begin' | 'commit'
+
 /** A barrier holds every statement that it names until it is opened; several proxies may share one. */
 export interface Barrier {
-  matches(statement: string): boolean
+  matches(statement: string, moment: Moment): boolean
   /** The statements that wait, in the order in which they came. */
   readonly held: readonly string[]
   /**
@@ -20,13 +23,13 @@ export interface Barrier {
 /** How long an answer is waited for that may itself wait for a lock. */
 const LOCKED_MS = 150
 
-export function createBarrier(matches: (statement: string) => boolean): Barrier {
+export function createBarrier(matches: (statement: string) => boolean, moment: Moment = 'begin'): Barrier {
   const waiting: { statement: string; go: () => void; answered: Promise<void> }[] = []
   const watchers = new Set<() => void>()
   let isOpen = false
 
   return {
-    matches: (statement) => !isOpen && matches(statement),
+    matches: (statement, now) => !isOpen && now === moment && matches(statement),
     get held() {
       return waiting.map(({ statement }) => statement)
     },
@@ -66,10 +69,13 @@ export function createBarrier(matches: (statement: string) => boolean): Barrier 
   }
 }
 
-/** Holds the statement that comes as the `count`-th from now on, counted from 1. */
-export function nthStatement(count: number): Barrier {
+/** Holds the statement that comes as the `count`-th of its kind from now on, counted from 1. */
+export function nthStatement(
+  count: number,
+  { moment = 'begin', kind = /./ }: { moment?: Moment; kind?: RegExp } = {},
+): Barrier {
   let seen = 0
-  return createBarrier(() => ++seen === count)
+  return createBarrier((statement) => kind.test(statement) && ++seen === count, moment)
 }
 
 function pause(ms: number): Promise<void> {

@@ -9,7 +9,7 @@ import { fileTeardown, internalErrors } from '../races/pair.ts'
 import { buildClient, buildResource, buildUser } from '../support/registry.ts'
 import { redeem, refresh, Visitor, type TokenResponse } from '../support/visitor.ts'
 import type { DeathWarrant, Message } from './database-proxy.ts'
-import { age, eventsOf, familiesOf, isWhole, startRig, tell, type Rig } from './rig.ts'
+import { age, eventsOf, familiesOf, isWhole, startRig, tell, WRITES, type Rig } from './rig.ts'
 
 const file = fileTeardown()
 let rig: Rig
@@ -29,7 +29,7 @@ function pointsIn(messages: Message[]): Point[] {
   const every = messages.flatMap(({ kind, statement }, index) => {
     const count = index + 1
     const commits = 'SQ'.includes(kind)
-    if (!isWhole && !(/\b(insert|update|delete)\b/.test(statement) && 'ES'.includes(kind))) return []
+    if (!isWhole && !(WRITES.test(statement) && 'ES'.includes(kind))) return []
     return [
       { messages: count, answer: 'withheld' as const },
       ...(commits && (isWhole || count === messages.length) ? [{ messages: count, answer: 'delivered' as const }] : []),

@@ -11,7 +11,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Teardown } from '../support/database.ts'
-import type { Barrier } from './barrier.ts'
+import type { Barrier, Moment } from './barrier.ts'
 import { asksForEncryption, FLUSH, frameReader, statementReader, type Frame } from './frames.ts'
 
 /** One message from the server to the database. */
@@ -57,8 +57,8 @@ export interface DatabaseProxy {
 const COUNTED = 'QPBDESC'
 /** The answers that show that a message was done, whatever came of it. */
 const DONE: Record<string, string> = { Q: 'Z', S: 'Z', P: '1E', B: '2E', D: 'TnE', E: 'CIsE', C: '3E' }
-/** A statement may wait for a lock that somebody else holds: nobody dies later than this. */
-const LONGEST_LIFE_MS = 1_000
+/** A statement may wait for a lock that somebody else holds: it is not waited for longer than this. */
+const PATIENCE_MS = 1_000
 
 /** Where a message stands. */
 interface Place {
@@ -136,7 +136,8 @@ export async function startDatabaseProxy(t: Teardown, target: string): Promise<D
 
   async function pass(link: Link, { kind, bytes }: Frame, { statement, begins }: Place): Promise<void> {
     if (begins && proxy.delayMs > 0) await delay(proxy.delayMs)
-    if (begins) for (const barrier of barriers) if (barrier.matches(statement)) await waitAt(barrier, link, statement)
+    if (begins) await stop(link, statement, 'begin')
+    if (kind === 'S') await stop(link, statement, 'commit')
     if (isShut) return
     const left = countDown(statement)
     if (left < 0) return warrant?.execute()
@@ -146,9 +147,7 @@ export async function startDatabaseProxy(t: Teardown, target: string): Promise<D
       return
     }
     isShut = true
-    const done = link.heard(DONE[kind] ?? 'Z')
-    link.database.write(Buffer.concat([bytes, FLUSH]))
-    await Promise.race([done, delay(LONGEST_LIFE_MS)])
+    await say(link, Buffer.concat([bytes, FLUSH]), kind)
     warrant?.execute()
   }
 
@@ -160,11 +159,22 @@ export async function startDatabaseProxy(t: Teardown, target: string): Promise<D
     return warrant.counting ? warrant.left : Infinity
   }
 
-  async function waitAt(barrier: Barrier, link: Link, statement: string): Promise<void> {
-    let answered: () => void
-    const answer = new Promise<void>((resolve) => (answered = resolve))
-    await barrier.wait(statement, answer)
-    void link.heard('Z').then(() => answered())
+  /** Waits where a barrier holds this statement at this moment. */
+  async function stop(link: Link, statement: string, moment: Moment): Promise<void> {
+    for (const barrier of barriers) {
+      if (!barrier.matches(statement, moment)) continue
+      if (moment === 'commit') await say(link, FLUSH, 'E')
+      const answer = Promise.withResolvers<void>()
+      await barrier.wait(statement, answer.promise)
+      void link.heard('Z').then(answer.resolve)
+    }
+  }
+
+  /** Sends what ends with a message of this kind, and waits until the database has done that. */
+  async function say(link: Link, bytes: Buffer, kind: string): Promise<void> {
+    const done = link.heard(DONE[kind] ?? 'Z')
+    link.database.write(bytes)
+    await Promise.race([done, delay(PATIENCE_MS)])
   }
 
   function killAfter(order: DeathWarrant): Death {

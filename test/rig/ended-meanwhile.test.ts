@@ -1,6 +1,7 @@
 /**
- * Somebody ends something in the middle of a request: before each of its statements in turn. Whatever the request still
- * hands out opens nothing afterwards, and it ends in an answer, never in an internal error.
+ * Somebody ends something in the middle of a request: before each of its statements in turn, and when each is done but not
+ * committed. Whatever the request still hands out opens nothing afterwards, and it ends in an answer, never in an internal
+ * error. The ordinary run stops at the statements that write, and tries the two most common ends.
  */
 import { deepEqual } from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -14,8 +15,8 @@ import { setPassword } from '../../src/registry/users/set-password.ts'
 import { fileTeardown, internalErrors } from '../races/pair.ts'
 import { API, buildClient, buildResource, buildUser, PASSWORD, type TestClient } from '../support/registry.ts'
 import { redeem, refresh, Visitor, type Answer, type Page, type TokenResponse } from '../support/visitor.ts'
-import { nthStatement } from './barrier.ts'
-import { isWhole, startRig, tell, type Rig } from './rig.ts'
+import { nthStatement, type Moment } from './barrier.ts'
+import { isWhole, startRig, tell, WRITES, type Rig } from './rig.ts'
 
 const file = fileTeardown()
 const hasher = createPasswordHasher()
@@ -128,8 +129,9 @@ for (const [end, about] of Object.entries(ENDS)) {
     if (about.notFor?.includes(request) || (!isWhole && !ORDINARY.includes(end))) continue
     // One after the other: statements are counted.
     test.serial(`${end} during ${request}: nothing that was issued works afterwards`, async (t) => {
-      t.timeout(600_000)
-      await atEachStatement(t, prepare, about)
+      t.timeout(900_000)
+      await atEachStatement(t, prepare, about, 'begin')
+      await atEachStatement(t, prepare, about, 'commit')
     })
   }
 }
@@ -138,19 +140,21 @@ async function atEachStatement(
   t: ExecutionContext,
   prepare: (scene: Scene) => Promise<Request>,
   { happen, undo, asks, isOvertaken }: End,
+  moment: Moment,
 ): Promise<void> {
   const [client, person] = [await buildClient(rig.db), await buildUser(rig.db)]
+  const kind = isWhole ? /./ : WRITES
   let total = Infinity
-  for (let count = 1; count <= total; count += isWhole ? 1 : 3) {
+  for (let count = 1; count <= total; count += 1) {
     const server = rig.servers[count % 2]!
     const scene = { client, person, visitor: new Visitor(rig.issuer, [server.url]), instance: server.url }
     await rig.db.knex('login_throttles').delete()
     const request = await prepare(scene)
-    const barrier = nthStatement(count)
+    const barrier = nthStatement(count, { moment, kind })
     server.proxy.hold(barrier)
     const going = request().finally(() => barrier.open())
     if (!(await barrier.arrived(1))) total = count
-    const place = `${count}: ${barrier.held[0]?.trim().slice(0, 300)}`
+    const place = `${moment} of ${count}: ${barrier.held[0]?.trim().slice(0, 300)}`
 
     const ended = happen(scene)
     // It may wait for what the request holds: then the request goes on first.

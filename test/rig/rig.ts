@@ -26,6 +26,9 @@ export const rounds = isWhole ? asked : 6
 /** The hundred times cheaper rounds. */
 export const races = isWhole ? asked * 10 : 60
 
+/** Statements that change something. */
+export const WRITES = /\b(insert|update|delete)\b/
+
 export const DELAY_MS = 20
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
 

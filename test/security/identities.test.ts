@@ -42,6 +42,20 @@ test('a name and a password are all that a sign-in form asks for, and the one wa
   t.like(await discovery.json(), { acr_values_supported: ['urn:grantry:acr:password'] })
 })
 
+test('every field for a password is masked, at sign-in and on the account page, and none is filled in', async (t) => {
+  const { issuer, db } = server
+  const visitor = new Visitor(issuer)
+  const login = await visitor.open('/account')
+  const account = await visitor.signIn(login, await buildUser(db))
+  const fields = (html: string) => html.match(/<input[^>]*\sname="[^"]*password"[^>]*>/g) ?? []
+  t.is(fields(login.html).length, 1)
+  t.is(fields(account.html).length, 3)
+  for (const field of [...fields(login.html), ...fields(account.html)]) {
+    t.regex(field, /\stype="password"/)
+    t.notRegex(field, /\svalue=|\sreadonly|autocomplete="off"/)
+  }
+})
+
 test('a password of any age signs in', async (t) => {
   const { issuer, db } = server
   const [client, person] = [await buildClient(db), await buildUser(db)]

@@ -49,6 +49,24 @@ test('twenty parallel refreshes of one token: twenty answers, one successor, one
   }
 })
 
+test('twenty parallel refreshes of one token that ask for two different things: only one thing is given', async (t) => {
+  const { issuer, instances, db } = pair
+  const [client, person] = [await buildClient(db, { kind: 'spa' }), await buildUser(db)]
+  const answer = await new Visitor(issuer, instances).authorize(client, person, ASKED)
+  let current = (await redeem(issuer, client, answer)).body.refresh_token
+  for (let round = 0; round < 5; round += 1) {
+    const answers = await inParallel(pair, 20, (instance, index) =>
+      refresh(issuer, client, current, index % 4 < 2 ? {} : { scope: 'orders:read' }, instance),
+    )
+    t.deepEqual(tally(answers), { 200: 10, invalid_grant: 10 }, `round ${round}`)
+    const given = answers.flatMap(({ body }) => body.refresh_token ?? [])
+    t.is(new Set(given).size, 1)
+    const winners = answers.flatMap(({ status }, index) => (status === 200 ? [index % 4 < 2] : []))
+    t.is(new Set(winners).size, 1)
+    current = given[0]
+  }
+})
+
 test('a reuse after the window, twenty times at once: the family is dead, one event, one log line', async (t) => {
   const { issuer, instances, db } = pair
   const [client, person] = [await buildClient(db, { kind: 'spa' }), await buildUser(db)]

@@ -43,7 +43,8 @@ export function resourceIndicators({ pool }: { pool: pg.Pool }) {
       const resource = allowed && (await findResourceByAudience(pool, audience))
       if (!allowed || !resource) throw new errors.InvalidTarget('the client is not registered for this resource')
       if (wantsEverything(ctx)) params.scope = allowed.scopes.join(' ')
-      refuseForeignScopes(ctx, client, [params.resource ?? []].flat() as string[])
+      // A refresh that names no resource is for the one that was granted (RFC 8707 §2.2), and so are its scopes.
+      refuseForeignScopes(ctx, client, [audience, params.resource ?? []].flat() as string[])
       return {
         audience,
         scope: allowed.scopes.join(' '),

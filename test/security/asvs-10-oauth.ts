@@ -165,8 +165,9 @@ export const oauth: Chapter = {
         'the old token at 0, 3, 6 and 9 s, ${rounds} rounds: the same successor; at 12 s: none, and the family is dead',
         'a duplicate that asks for something else is refused and leaves the winner alone',
         'a duplicate after the successor was used gets nothing, and the family lives',
+        'without a window a refresh token that comes back ends its family at once',
       ],
-      note: 'For ten seconds after its first use the same request gets the same successor, because clients lose answers. `REFRESH_REUSE_SECONDS=0` does without. Binding to a key comes with DPoP.',
+      note: 'For ten seconds after its first use a duplicate ends nothing, because clients lose answers: it gets the same successor, or none once that was used. `REFRESH_REUSE_SECONDS=0` does without. Binding to a key comes with DPoP.',
     },
     {
       id: 'ASVS 10.4.6',

@@ -99,12 +99,13 @@ export const webFrontend: Chapter = {
       id: 'ASVS 3.4.2',
       level: 1,
       says: 'Other origins may read an answer only when they are on a list, or when it holds nothing private.',
-      state: 'met',
+      state: 'not yet',
       tests: [
         'scripts reach the token endpoint from registered origins only, and the authorization endpoint from none',
         'an allowed origin is exactly what a browser sends',
         'a preflight promises no credentials',
       ],
+      note: 'What is private goes to registered origins only. Preflights, the public documents and refusals before the client is known repeat whatever origin asks, without credentials: they hold nothing private, but a fixed answer would say so.',
     },
     {
       id: 'ASVS 3.4.3',

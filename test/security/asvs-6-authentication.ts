@@ -31,7 +31,7 @@ export const authentication: Chapter = {
       level: 2,
       says: 'The words of the place that no password may contain are written down.',
       state: 'met',
-      tests: [DOCUMENT],
+      tests: [DOCUMENT, 'the name of the place and of the person are refused, in disguise too'],
       note: 'See “Words that no password may hold”.',
     },
     {
@@ -190,7 +190,7 @@ export const authentication: Chapter = {
     {
       id: 'ASVS 6.3.6',
       level: 3,
-      says: 'E-mail is no way to sign in.',
+      says: 'Nobody signs in by a code or link in an e-mail.',
       state: 'met',
       tests: [ONE_WAY],
     },

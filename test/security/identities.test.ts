@@ -7,7 +7,7 @@ import { createLogger } from '../../src/telemetry/logger.ts'
 import { freePort, startAuthServer, startProcess, type TestServer } from '../support/auth-server.ts'
 import { testDatabaseUrl } from '../support/database.ts'
 import { buildClient, buildResource, buildUser } from '../support/registry.ts'
-import { redeem, token, Visitor } from '../support/visitor.ts'
+import { redeem, refresh, token, Visitor } from '../support/visitor.ts'
 
 const stops: (() => unknown)[] = []
 let server: TestServer
@@ -94,6 +94,18 @@ test('a code lives for a minute', async (t) => {
   const ended = `jsonb_set(payload::jsonb, '{exp}', to_jsonb(extract(epoch from now())::int - 1))::json`
   t.is(await codes().update({ payload: db.knex.raw(ended) }), 1)
   t.like(await redeem(issuer, client, answer), { status: 400, body: { error: 'invalid_grant' } })
+})
+
+test('without a window a refresh token that comes back ends its family at once', async (t) => {
+  const { issuer, db } = await startAuthServer(t, { REFRESH_REUSE_SECONDS: '0' })
+  const client = await buildClient(db, { kind: 'spa', access: [] })
+  const answer = await new Visitor(issuer).authorize(client, await buildUser(db))
+  const first = (await redeem(issuer, client, answer)).body.refresh_token
+  const second = await refresh(issuer, client, first)
+  t.is(second.status, 200)
+  t.is((await refresh(issuer, client, first)).body.error, 'invalid_grant')
+  t.is((await refresh(issuer, client, second.body.refresh_token)).body.error, 'invalid_grant')
+  t.is((await db.knex('events').where({ type: 'refresh_token.reuse_detected' })).length, 1)
 })
 
 test('a machine is the subject of its own token, by an id that the server chose and no person can have', async (t) => {

@@ -532,7 +532,7 @@ export const attacks: Chapter = {
         'a reuse after the window, twenty times at once: the family is dead, one event, one log line',
         '${races} races of a refresh against a revocation: nothing that was returned works, and no row is left',
       ],
-      note: 'For ten seconds after its first use a duplicate gets the same successor instead.',
+      note: 'But for the ten seconds of 10.4.5.',
     },
     {
       id: 'RFC 9700 4.14.2 d',

@@ -7,6 +7,7 @@ import { APP_SCHEME, basic, harmIn, LOOPBACK, notLogged, request, underAttack } 
 const target = underAttack()
 
 const RUNS = 500
+const LONGEST_MS = 2_000
 const ENDPOINTS = [
   '/authorize',
   '/authorize/UID',
@@ -178,12 +179,16 @@ test(`no mixture of parameters makes any endpoint fail, stall, leak or redirect 
         ...(authorization ? [credentials[authorization] ?? ''] : []),
         ...(origin ? [`Origin: ${origin}`] : []),
       ]
-      const begun = performance.now()
-      const answer = await request(target(), path.replaceAll(/[\s#]/g, '_'), { method, headers, body })
-      const ms = performance.now() - begun
-      const what = `${method} ${path} ${body}`
-      const harm = harmIn(target(), answer, registered) ?? (ms > 2_000 ? `${Math.round(ms)} ms` : undefined)
-      if (harm) throw new Error(`${harm} for ${what}`)
+      const send = async () => {
+        const begun = performance.now()
+        const answer = await request(target(), path.replaceAll(/[\s#]/g, '_'), { method, headers, body })
+        return { answer, ms: performance.now() - begun }
+      }
+      const first = await send()
+      // A machine that is busy with something else may be slow once; what stalls the server is slow again.
+      const { answer, ms } = first.ms > LONGEST_MS ? await send() : first
+      const harm = harmIn(target(), answer, registered) ?? (ms > LONGEST_MS ? `${Math.round(ms)} ms` : undefined)
+      if (harm) throw new Error(`${harm} for ${method} ${path} ${body}`)
       seen.add(`${endpoint} ${answer.status}`)
     }),
     { numRuns: RUNS },

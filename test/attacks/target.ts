@@ -94,7 +94,7 @@ export function post(
 }
 
 /** Sends bytes as they are and waits for the server to close, at most this long. */
-export function send({ issuer, port }: Door, bytes: string, patienceMs = 5_000): Promise<Answer> {
+export function send({ issuer, port }: Door, bytes: string, patienceMs = 20_000): Promise<Answer> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     const socket = connect(port ?? Number(new URL(issuer).port), '127.0.0.1')

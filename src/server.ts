@@ -25,7 +25,7 @@ import { limits } from './http/limits.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import { trace } from './http/trace.ts'
 import { createFormTokens } from './interactions/page.ts'
-import { notFound, serveAssets } from './interactions/other-pages.ts'
+import { failed, notFound, serveAssets } from './interactions/other-pages.ts'
 import { createRenderer } from './interactions/pages/render.ts'
 import { createProtocolPages } from './interactions/protocol-pages.ts'
 import { createInteractions } from './interactions/routes.ts'
@@ -114,9 +114,10 @@ function createApp({ config, masterKeys, log, db, keys }: Parts): Koa {
     else log.error({ err }, 'a response failed')
   })
   app.use(trace(log))
+  app.use(securityHeaders({ https: config.issuer.startsWith('https:') }))
   app.use(health(() => readiness(db, keys, config)))
   app.use(limits())
-  app.use(securityHeaders({ https: config.issuer.startsWith('https:') }))
+  app.use(failed(renderer, log))
   app.use(forwarded({ origin: config.issuer, trustProxy: config.trustProxy }))
   app.use(addressLimit({ paths: anonymousPaths, perMinute: config.authorizationsPerMinute }))
   app.use(serveAssets(renderer))

@@ -50,6 +50,8 @@ async function answersOfEachKind(): Promise<Listener> {
   await visit(browser, await buildUser(server.db))
   const html = browser.heard.map(({ body }) => body).join('')
   const asset = /href="(\/assets\/[^"]+\.css)"/.exec(html)?.[1] ?? 'no style sheet'
+  for (const path of ['/health/live', '/health/ready', `/${'x'.repeat(9_000)}`, '/authorize?state=%00'])
+    await browser.request(path)
   for (const path of [asset, '/jwks', '/.well-known/openid-configuration', '/', '/nowhere', '/userinfo', '/authorize'])
     await browser.request(path)
   await browser.request('/token', { method: 'POST', headers: FORM, body: 'grant_type=client_credentials' })

@@ -3,8 +3,6 @@ import type { Chapter } from './clause.ts'
 
 const EVERY_ANSWER =
   'every answer says how long TLS is meant, what may frame it, what it may load and that its type is its type'
-const EARLY_REFUSALS =
-  'Pages, documents, redirects and errors have it. Answers that are given before the headers are set (health checks, URLs that are too long or broken) have not.'
 
 export const webFrontend: Chapter = {
   name: 'V3',
@@ -91,9 +89,8 @@ export const webFrontend: Chapter = {
       id: 'ASVS 3.4.1',
       level: 1,
       says: 'Every answer asks browsers to stay on TLS for a year or more, on subdomains too.',
-      state: 'not yet',
+      state: 'met',
       tests: [EVERY_ANSWER],
-      note: EARLY_REFUSALS,
     },
     {
       id: 'ASVS 3.4.2',
@@ -119,9 +116,8 @@ export const webFrontend: Chapter = {
       id: 'ASVS 3.4.4',
       level: 2,
       says: 'Every answer forbids browsers to guess its type.',
-      state: 'not yet',
+      state: 'met',
       tests: [EVERY_ANSWER],
-      note: EARLY_REFUSALS,
     },
     {
       id: 'ASVS 3.4.5',
@@ -134,9 +130,8 @@ export const webFrontend: Chapter = {
       id: 'ASVS 3.4.6',
       level: 2,
       says: 'Every answer says by `frame-ancestors` that it may not be embedded.',
-      state: 'not yet',
+      state: 'met',
       tests: [EVERY_ANSWER],
-      note: EARLY_REFUSALS,
     },
     {
       id: 'ASVS 3.4.7',

@@ -1,4 +1,5 @@
 import type { Middleware } from 'koa'
+import type { Logger } from '../telemetry/logger.ts'
 import { showPage } from './page.ts'
 import type { Renderer } from './pages/render.ts'
 
@@ -11,6 +12,24 @@ export function serveAssets({ assets }: Renderer): Middleware {
     ctx.type = asset.type
     ctx.body = asset.body
     return undefined
+  }
+}
+
+/**
+ * Whatever fails further in, a lost database among it: an answer with the number under which the log tells more, and nothing
+ * of the error itself.
+ */
+export function failed(renderer: Renderer, log: Logger): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next()
+    } catch (err) {
+      if (ctx.headerSent || !ctx.writable) throw err
+      const traceId = String(ctx.state.traceId)
+      log.error({ err, trace_id: traceId }, 'a page failed')
+      ctx.remove('Location')
+      showPage(ctx, renderer, 'error', { code: 'server_error', traceId }, { status: 500 })
+    }
   }
 }
 

@@ -40,10 +40,29 @@ export function createProvider(deps: ProviderDependencies, keys: KeySet): Provid
   // Requests arrive here with X-Forwarded-Proto set by our own edge and by nobody else.
   provider.proxy = true
   applyModelRules(provider, { masterKeys: deps.masterKeys, sessions: deps.storage.sessions })
+  answerFailures(provider, deps.log)
   resumeWithoutQuery(provider)
   closeRedemptions(provider, deps.storage)
   reportErrors(provider, deps.log)
   return provider
+}
+
+/**
+ * The library answers what fails in its own steps. A session is saved after them: when that fails, the answer that was
+ * ready must not leave, for it may hold a code, and the bare text that Koa would send has lost every header.
+ */
+function answerFailures(provider: Provider, log: Logger): void {
+  provider.use(async (ctx, next) => {
+    try {
+      await next()
+    } catch (err) {
+      if (ctx.headerSent || !ctx.writable) throw err
+      log.error({ err, route: ctx.oidc?.route, trace_id: ctx.response.get('x-request-id') }, 'internal error')
+      for (const name of ['Location', 'Set-Cookie']) ctx.remove(name)
+      ctx.status = 500
+      ctx.body = { error: 'server_error', error_description: 'the server failed; its operator finds out why' }
+    }
+  })
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * `events` owns what happened: a catalogue of types and one table, written in the transaction that makes the event true.
- * Other folders see only this file and the catalogue. Events carry ids and facts, never a secret or a bearer value.
+ * Other folders see only this file, the catalogue and audit.ts. Events carry ids and facts, never a secret or a bearer value.
  */
 import type { Knex } from 'knex'
 import { actorId, type Actor } from '../lib/actor.ts'

@@ -111,7 +111,7 @@ test('a change that a person makes while being deleted does not bring their addr
   })
   await written
   const deleting = deleteUser(knex, { userId, actor: cli })
-  await waitingForAdvisoryLock(knex)
+  await Promise.race([deleting, waitingForAdvisoryLock(knex)])
   commit()
   await Promise.all([changing, deleting])
   t.deepEqual(await mentions(knex), [])

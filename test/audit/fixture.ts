@@ -173,7 +173,8 @@ async function previousKey(db: Knex): Promise<string> {
 /** The state that a thing is in after all its entries; throws where one does not begin where the last ended. */
 export function replay(log: AuditEntry[]): Record<string, unknown> {
   const state: Record<string, unknown> = {}
-  for (const { id, action, before, after } of log) {
+  for (const [index, { id, action, before, after }] of log.entries()) {
+    if (index > 0 && before === null) throw new Error(`${action} ${id}: there was something before`)
     for (const [name, value] of Object.entries(before ?? {})) {
       if (name in state && JSON.stringify(state[name]) !== JSON.stringify(value)) {
         throw new Error(`${action} ${id}: ${name} was ${JSON.stringify(state[name])}, not ${JSON.stringify(value)}`)
@@ -196,13 +197,8 @@ export function settings(presented: object): Record<string, unknown> {
   return rest
 }
 
-/** Until something waits for an advisory lock in this database. */
+/** Until something waits for an advisory lock in this database, or a second has passed. */
 export async function waitingForAdvisoryLock(db: Knex): Promise<void> {
-  for (;;) {
-    const { rows } = await db.raw<{ rows: unknown[] }>(
-      `select 1 from pg_stat_activity where wait_event = 'advisory' and datname = current_database()`,
-    )
-    if (rows.length > 0) return
-    await delay(5)
-  }
+  const waiting = db('pg_stat_activity').where({ wait_event: 'advisory' }).whereRaw('datname = current_database()')
+  for (let tries = 200; tries > 0 && (await waiting.clone()).length === 0; tries -= 1) await delay(5)
 }

@@ -5,6 +5,7 @@ import { fileTeardown, inParallel, internalErrors, tally } from '../races/pair.t
 import { API, buildClient, buildResource, buildUser } from '../support/registry.ts'
 import { StepVisitor } from '../support/step-visitor.ts'
 import { redeem, refresh, token, Visitor, type Answer } from '../support/visitor.ts'
+import { createBarrier } from './barrier.ts'
 import { age, DELAY_MS, eventsOf, familiesOf, rounds, startRig, tell, type Rig } from './rig.ts'
 
 const file = fileTeardown()
@@ -153,7 +154,7 @@ test.serial(
   },
 )
 
-test(`five parallel resumes of one approved interaction, ${rounds} rounds: one code`, async (t) => {
+test.serial(`five parallel resumes of one approved interaction, ${rounds} rounds: one code`, async (t) => {
   t.timeout(600_000)
   const { issuer, instances, db } = rig
   const [client, person] = [await buildClient(db), await buildUser(db)]
@@ -163,7 +164,7 @@ test(`five parallel resumes of one approved interaction, ${rounds} rounds: one c
     const asked = { scope: 'openid orders:read', resource: API, prompt: 'consent' }
     const { url, verifier, state } = visitor.request_uri(client, asked)
     const approved = await visitor.post(await visitor.open(url), /\/consent$/, { decision: 'allow' })
-    const answers = await inParallel(rig, 5, () => visitor.request(approved.url))
+    const answers = await allAtTheClaim(round, 5, () => visitor.request(approved.url))
     const codes = answers.flatMap((response) => codeOf(response.headers.get('location')) ?? [])
     t.is(codes.length, 1, `round ${round}`)
     t.deepEqual(answers.map(({ status }) => status).sort(), [303, 400, 400, 400, 400])
@@ -172,26 +173,39 @@ test(`five parallel resumes of one approved interaction, ${rounds} rounds: one c
   }
 })
 
-test(`six parallel approvals of one interaction, ${rounds} rounds: one code, one consent, and it works`, async (t) => {
-  t.timeout(600_000)
-  const { issuer, instances, db } = rig
-  const [client, person] = [await buildClient(db), await buildUser(db)]
-  const visitor = new Visitor(issuer, instances)
-  await visitor.authorize(client, person, { scope: 'openid' })
-  for (let round = 0; round < rounds; round += 1) {
-    const asked = { scope: 'openid orders:read', resource: API, prompt: 'consent' }
-    const { url, verifier, state } = visitor.request_uri(client, asked)
-    const consent = await visitor.open(url)
-    const ends = await inParallel(rig, 6, () => visitor.allow(consent))
-    const codes = ends.flatMap((end) => codeOf(end.url) ?? [])
-    t.is(codes.length, 1, `round ${round}`)
-    t.true(ends.every((end) => codeOf(end.url) || end.status === 400))
-    const answer = { url: new URL(client.redirect_uri), code: codes[0], verifier, state } as Answer
-    t.is((await redeem(issuer, client, answer)).status, 200)
-    const consents = await db.knex('consents').where({ user_id: person.id }).pluck<string[][]>('scopes')
-    t.deepEqual(consents.flat().sort(), ['openid', 'orders:read'])
-  }
-})
+test.serial(
+  `six parallel approvals of one interaction, ${rounds} rounds: one code, one consent, and it works`,
+  async (t) => {
+    t.timeout(600_000)
+    const { issuer, instances, db } = rig
+    const [client, person] = [await buildClient(db), await buildUser(db)]
+    const visitor = new Visitor(issuer, instances)
+    await visitor.authorize(client, person, { scope: 'openid' })
+    for (let round = 0; round < rounds; round += 1) {
+      const asked = { scope: 'openid orders:read', resource: API, prompt: 'consent' }
+      const { url, verifier, state } = visitor.request_uri(client, asked)
+      const consent = await visitor.open(url)
+      const ends = await allAtTheClaim(round, 6, () => visitor.allow(consent))
+      const codes = ends.flatMap((end) => codeOf(end.url) ?? [])
+      t.is(codes.length, 1, `round ${round}`)
+      t.true(ends.every((end) => codeOf(end.url) || end.status === 400))
+      const answer = { url: new URL(client.redirect_uri), code: codes[0], verifier, state } as Answer
+      t.is((await redeem(issuer, client, answer)).status, 200)
+      const consents = await db.knex('consents').where({ user_id: person.id }).pluck<string[][]>('scopes')
+      t.deepEqual(consents.flat().sort(), ['openid', 'orders:read'])
+    }
+  },
+)
+
+/** Lets so many go on with one interaction, all past the point where they found it unclaimed: at once, or the last first. */
+async function allAtTheClaim<T>(round: number, count: number, act: () => Promise<T>): Promise<T[]> {
+  const barrier = createBarrier((statement) => statement.includes(`payload = 'null'`))
+  for (const { proxy } of rig.servers) proxy.hold(barrier)
+  const acts = inParallel(rig, count, act)
+  await barrier.arrived(count)
+  await barrier.open(round % 2 ? [...Array(count).keys()].toReversed() : undefined)
+  return acts
+}
 
 function codeOf(location: string | null): string | undefined {
   return (location && URL.parse(location)?.searchParams.get('code')) || undefined

@@ -20,7 +20,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   keys: ['lib', 'database', 'telemetry', ...RECORDS],
   registry: ['lib', 'type:database', 'telemetry', ...RECORDS],
   oidc: ['lib', 'config', 'type:database', 'keys', 'registry', ...RECORDS, 'type:telemetry'],
-  interactions: ['lib', 'http', 'registry', 'type:oidc', 'type:database'],
+  interactions: ['lib', 'http', 'registry', 'type:oidc', 'type:database', 'type:telemetry'],
   'resource-server': ['lib'],
   demo: ['lib', 'http', 'telemetry', 'database', 'resource-server'],
 }

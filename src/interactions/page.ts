@@ -56,11 +56,13 @@ export function seeOther(ctx: Context, destination: string): void {
   ctx.status = 303
 }
 
-/** A redirect URI as a CSP source: its origin, or its scheme where an app on the device takes over (RFC 8252 §7.1). */
+/** A redirect URI as a CSP source: its origin, or its scheme where an app on the device takes over (RFC 8252 §7). */
 function formTarget(uri: string): string[] {
   const url = URL.parse(uri)
   if (!url) return []
-  return [url.protocol === 'https:' || url.protocol === 'http:' ? url.origin : url.protocol]
+  // A policy can't name an IPv6 address (CSP3 §2.3.1): browsers drop such a source, and with it the way back to the app.
+  const isNameable = (url.protocol === 'https:' || url.protocol === 'http:') && !url.hostname.startsWith('[')
+  return [isNameable ? url.origin : url.protocol]
 }
 
 /** Tokens that tie a form to what it was shown for. The first key makes them, every key is accepted. */

@@ -14,7 +14,7 @@ interface Traffic {
 }
 
 test('kill -9 of one of two processes under traffic: the other answers, and every client goes on', async (t) => {
-  const pair = await startPair(t)
+  const pair = await startPair(t, { REFRESH_REUSE_SECONDS: '30' })
   const { issuer, instances, servers, db } = pair
   await buildResource(db)
   const service = await buildClient(db, { kind: 'service' })

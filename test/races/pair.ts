@@ -66,9 +66,9 @@ export function internalErrors(pair: Pair): Record<string, unknown>[] {
   return pair.logs().filter(({ level }) => level === 'error' || level === 'fatal')
 }
 
-/** Waits for what another process is about to do; gives up after five seconds. */
+/** Waits for what another process is about to do; gives up after fifteen seconds. */
 export async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 5000; !(await what()); await delay(10)) {
-    if (Date.now() > end) throw new Error('it did not happen within five seconds')
+  for (const end = Date.now() + 15_000; !(await what()); await delay(10)) {
+    if (Date.now() > end) throw new Error('it did not happen within fifteen seconds')
   }
 }

@@ -23,8 +23,13 @@ interface Outcome {
 async function outcome(options: AuthorizationOptions): Promise<Outcome> {
   const { web } = target()
   const { url, state, verifier } = person.request_uri(web, options)
-  const end = new URL((await person.open(url)).url)
+  const page = await person.open(url)
+  const end = new URL(page.url)
   if (!end.href.startsWith(web.redirect_uri)) throw new Error(`stopped at ${end.href}`)
+  // A code in an address: not kept, not passed on, and no form is sent on with it (RFC 9700 §4.2, §4.12).
+  const { status, headers } = page
+  const guards = [status, headers.get('cache-control'), headers.get('referrer-policy')].join()
+  if (guards !== '303,no-store,no-referrer') throw new Error(`answered with ${guards}`)
   return { answer: end.hash ? new URLSearchParams(end.hash.slice(1)) : end.searchParams, state, verifier }
 }
 

@@ -8,6 +8,7 @@ import { disableUser, enableUser } from '../registry/users/disable.ts'
 import { createPasswordHasher } from '../registry/users/password.ts'
 import { presentUser } from '../registry/users/present.ts'
 import { findUser, findUserByLogin, listUsers, type UserPosition } from '../registry/users/queries.ts'
+import { signOutEveryone, signOutUser, type SignedOut } from '../registry/users/sign-out.ts'
 import { setPassword } from '../registry/users/set-password.ts'
 import { updateUser } from '../registry/users/update.ts'
 import type { User } from '../registry/users/user.ts'
@@ -110,6 +111,17 @@ export function userCommands(program: Command, terminal: Terminal): void {
     }),
   )
 
+  verb(noun, 'sign-out [user]', 'end sessions and tokens of one user, or of everyone; the accounts stay open')
+    .option('--everyone', 'of all users')
+    .action(
+      answering(terminal, async ({ db }, { everyone }: CommonOptions & { everyone?: true }, name?: string) => {
+        if ((name === undefined) === !everyone) throw new UsageError('name a user, or give --everyone')
+        if (name === undefined) return record(presentSignedOut(await signOutEveryone(db.knex, { actor: ACTOR })))
+        const { id: userId } = await requireUser(db.knex, name)
+        return record({ id: userId, ...presentSignedOut(await signOutUser(db.knex, { userId, actor: ACTOR })) })
+      }),
+    )
+
   verb(noun, 'delete <user>', 'remove the account with its sessions, consents and tokens').action(
     answering(terminal, async ({ db }, _options: CommonOptions, name = '') => {
       const { id, username } = await requireUser(db.knex, name)
@@ -171,4 +183,8 @@ function generatePassword(): string {
 function withPasswordOf(source: PasswordSource, user: User, password: string, terminal: Terminal): Answer {
   if (source === 'command line') terminal.stderr.write(`grantry: warning: ${VISIBLE}\n`)
   return source === 'generated' ? record({ ...presentUser(user), password }, STORE_IT) : record(presentUser(user))
+}
+
+function presentSignedOut({ sessionsEnded, grantsRevoked, ...rest }: SignedOut & { users?: number }) {
+  return { ...rest, sessions_ended: sessionsEnded, grants_revoked: grantsRevoked }
 }

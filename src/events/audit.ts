@@ -17,6 +17,7 @@ export const auditActions = [
   'user.disable',
   'user.enable',
   'user.delete',
+  'user.sign_out',
   'client.create',
   'client.update',
   'client.rotate_secret',

@@ -6,6 +6,7 @@ export const eventTypes = [
   'user.enabled',
   'user.deleted',
   'user.password_changed',
+  'user.signed_out',
   'client.created',
   'client.updated',
   'client.secret_rotated',

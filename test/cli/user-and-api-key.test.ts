@@ -38,6 +38,8 @@ test('a user lives from create to delete', async (t) => {
   ])
   t.like(changed, { username: 'alice2', email: null, name: null })
   t.deepEqual(changed.roles, [])
+  t.like(await json(['user', 'sign-out', 'alice2']), { id: user.id, sessions_ended: 0, grants_revoked: 0 })
+  t.like(await json(['user', 'sign-out', '--everyone']), { users: 0 })
   t.not((await json(['user', 'disable', 'alice2'])).disabled_at, null)
   t.is((await json(['user', 'enable', 'alice2'])).disabled_at, null)
   t.like(await json(['user', 'delete', 'alice2']), { id: user.id, deleted: true })

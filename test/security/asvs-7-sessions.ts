@@ -135,8 +135,8 @@ export const sessions: Chapter = {
       id: 'ASVS 7.4.5',
       level: 2,
       says: 'Operators can end the sessions of one person and of all.',
-      state: 'not yet',
-      note: 'They end with the account (`user disable`) or its password (`user set-password`); there is no command that ends sessions alone.',
+      state: 'met',
+      tests: ['an operator signs out one person, or everyone, and the accounts stay open'],
     },
     {
       id: 'ASVS 7.5.1',

@@ -21,7 +21,6 @@ export const eventTypes = [
   'key.retired',
   'key.removed',
   'key.revoked',
-  'session.started',
   'session.ended',
   'login.failed',
   'login.throttled',

@@ -17,7 +17,7 @@ function blocks(language: string): string[] {
 }
 
 test('every command of the README works by copy and paste', async (t) => {
-  t.timeout(90_000)
+  t.timeout(240_000)
   const [port, demoPort, apiPort] = await Promise.all([freePort(), freePort(), freePort()])
   const cwd = mkdtempSync(join(tmpdir(), 'readme-'))
   const here = (text: string) =>

@@ -7,7 +7,7 @@ import { freePort, startProcess } from '../support/auth-server.ts'
 import { chromium, testInChromium } from '../support/chromium.ts'
 
 testInChromium('playground → sign-in → consent → tokens → API → refresh → replay → sign-out', async (t) => {
-  t.timeout(120_000)
+  t.timeout(240_000)
   const [port, demoPort] = await Promise.all([freePort(), freePort()])
   const directory = mkdtempSync(join(tmpdir(), 'story-'))
   await startProcess(t, { PORT: String(port), DEMO_PORT: String(demoPort), DATA_DIR: directory, LOG_LEVEL: 'warn' })

@@ -1,11 +1,13 @@
 /**
- * Somebody ends something in the middle of a request: before each of its statements in turn, and when each is done but not
- * committed. Whatever the request still hands out opens nothing afterwards, and it ends in an answer, never in an internal
- * error. The ordinary run stops at the statements that write, and tries the two most common ends.
+ * Somebody ends something in the middle of a request: before each of its statements in turn, when each is done but not
+ * committed, and beginning before and committing after it. Whatever the request still hands out opens nothing afterwards,
+ * and it ends in an answer, never in an internal error. The ordinary run stops at the statements that write, and tries the
+ * two most common ends.
  */
 import { deepEqual } from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
+import type { Database } from '../../src/database/connect.ts'
 import { disableClient, enableClient } from '../../src/registry/clients/disable.ts'
 import { withdrawConsent } from '../../src/registry/consents/withdraw.ts'
 import { endOtherSessions } from '../../src/registry/sessions/end.ts'
@@ -15,16 +17,21 @@ import { setPassword } from '../../src/registry/users/set-password.ts'
 import { fileTeardown, internalErrors } from '../races/pair.ts'
 import { API, buildClient, buildResource, buildUser, PASSWORD, type TestClient } from '../support/registry.ts'
 import { redeem, refresh, Visitor, type Answer, type Page, type TokenResponse } from '../support/visitor.ts'
-import { nthStatement, type Moment } from './barrier.ts'
-import { isWhole, startRig, tell, WRITES, type Rig } from './rig.ts'
+import { createBarrier, nthStatement } from './barrier.ts'
+import { startDatabaseProxy, type DatabaseProxy } from './database-proxy.ts'
+import { connectDirectly, isWhole, startRig, tell, WRITES, type Rig } from './rig.ts'
 
 const file = fileTeardown()
 const hasher = createPasswordHasher()
 const ASKED = { scope: 'openid orders:read', resource: API }
 let rig: Rig
+/** Through which things are ended; it has a proxy of its own, which can hold the COMMIT. */
+let operator: Database & { proxy: DatabaseProxy }
 
 test.before(async () => {
   rig = await startRig(file)
+  const proxy = await startDatabaseProxy(file, rig.databaseUrl)
+  operator = { ...(await connectDirectly(file, proxy.url)), proxy }
   await buildResource(rig.db, { tokenFormat: 'opaque' })
 })
 test.after('no request ended in an internal error', () => deepEqual(internalErrors(rig), []))
@@ -50,6 +57,8 @@ type Request = () => Promise<Outcome>
 /** A request, and what has to happen before it. */
 const REQUESTS: Record<string, (scene: Scene) => Promise<Request>> = {
   async 'sign-in'({ client, person, visitor }) {
+    // What was allowed in another browser is not asked again.
+    await new Visitor(rig.issuer, rig.instances).authorize(client, person, ASKED)
     const { url, verifier, state } = visitor.request_uri(client, { ...ASKED, prompt: 'login' })
     const page = await visitor.open(url)
     return async () => outcomeOf(await visitor.signIn(page, person), { verifier, state })
@@ -91,31 +100,30 @@ interface End {
 const actor = 'test'
 const ENDS: Record<string, End> = {
   'the user is disabled': {
-    happen: ({ person }) => disableUser(rig.db.knex, { userId: person.id, actor }),
-    undo: ({ person }) => enableUser(rig.db.knex, { userId: person.id, actor }),
+    happen: ({ person }) => disableUser(operator.knex, { userId: person.id, actor }),
+    undo: ({ person }) => enableUser(operator.knex, { userId: person.id, actor }),
     asks: 'login_required',
   },
   'consent is withdrawn': {
     happen: ({ person, client }) =>
-      withdrawConsent(rig.db.knex, { userId: person.id, clientId: client.client_id, actor: person.id }),
+      withdrawConsent(operator.knex, { userId: person.id, clientId: client.client_id, actor: person.id }),
     asks: 'consent_required',
-    notFor: ['sign-in'],
     isOvertaken: async ({ person }) => (await rig.db.knex('consents').where({ user_id: person.id })).length > 0,
   },
   'the client is disabled': {
-    happen: ({ client }) => disableClient(rig.db.knex, client.client_id, { actor }),
-    undo: ({ client }) => enableClient(rig.db.knex, client.client_id, { actor }),
+    happen: ({ client }) => disableClient(operator.knex, client.client_id, { actor }),
+    undo: ({ client }) => enableClient(operator.knex, client.client_id, { actor }),
     // Not for good: what the person allowed it stays.
   },
   'the password is changed': {
     happen: ({ person }) => {
       person.password = `${PASSWORD} ${(changes += 1)}`
-      return setPassword(rig.db.knex, { hasher }, { userId: person.id, password: person.password, actor })
+      return setPassword(operator.knex, { hasher }, { userId: person.id, password: person.password, actor })
     },
     asks: 'login_required',
   },
   'all sessions are ended': {
-    happen: ({ person }) => endOtherSessions(rig.db.knex, { userId: person.id, actor }),
+    happen: ({ person }) => endOtherSessions(operator.knex, { userId: person.id, actor }),
     asks: 'login_required',
     notFor: ['sign-in'],
   },
@@ -130,11 +138,13 @@ for (const [end, about] of Object.entries(ENDS)) {
     // One after the other: statements are counted.
     test.serial(`${end} during ${request}: nothing that was issued works afterwards`, async (t) => {
       t.timeout(900_000)
-      await atEachStatement(t, prepare, about, 'begin')
-      await atEachStatement(t, prepare, about, 'commit')
+      for (const moment of ['before', 'within', 'around'] as const) await atEachStatement(t, prepare, about, moment)
     })
   }
 }
+
+/** The end comes before a statement; when the statement is done, but not committed; or it begins before and commits after. */
+type Moment = 'before' | 'within' | 'around'
 
 async function atEachStatement(
   t: ExecutionContext,
@@ -150,16 +160,19 @@ async function atEachStatement(
     const scene = { client, person, visitor: new Visitor(rig.issuer, [server.url]), instance: server.url }
     await rig.db.knex('login_throttles').delete()
     const request = await prepare(scene)
-    const barrier = nthStatement(count, { moment, kind })
+    const barrier = nthStatement(count, { moment: moment === 'within' ? 'commit' : 'begin', kind })
     server.proxy.hold(barrier)
     const going = request().finally(() => barrier.open())
     if (!(await barrier.arrived(1))) total = count
-    const place = `${moment} of ${count}: ${barrier.held[0]?.trim().slice(0, 300)}`
+    const place = `${moment} ${count}: ${barrier.held[0]?.trim().slice(0, 300)}`
 
-    const ended = happen(scene)
-    // It may wait for what the request holds: then the request goes on first.
-    await Promise.race([ended, delay(150)])
+    const commit = createBarrier((statement) => moment === 'around' && /^commit/i.test(statement))
+    operator.proxy.hold(commit)
+    const ended = happen(scene).finally(() => commit.open())
+    await doneOrBlocked(Promise.race([ended, commit.arrived(1)]))
     await barrier.open()
+    await doneOrBlocked(going)
+    await commit.open()
     const [outcome] = await Promise.all([going, ended])
     t.true(outcome.status < 500, place)
     if (await isOvertaken?.(scene)) await happen(scene)
@@ -167,6 +180,20 @@ async function atEachStatement(
     if (!undo) continue
     await undo(scene)
     await assertDead(t, scene, outcome, { place: `${place}, undone`, asks })
+  }
+}
+
+/** Resolves when the work is done, or waits for a lock that somebody else holds. */
+async function doneOrBlocked(work: Promise<unknown>): Promise<void> {
+  let isDone = false
+  const end = () => void (isDone = true)
+  work.then(end, end)
+  for (const deadline = Date.now() + 3000; !isDone && Date.now() < deadline; await delay(5)) {
+    const { rows } = await rig.db.knex.raw<{ rows: { blocked: boolean }[] }>(`
+      select exists (
+        select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+      ) as blocked`)
+    if (rows[0]?.blocked) return
   }
 }
 

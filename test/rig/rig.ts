@@ -38,6 +38,7 @@ export interface RigServer extends ServerProcess {
 
 export interface Rig extends Pair {
   servers: [RigServer, RigServer]
+  databaseUrl: string
   /** How slow every statement of the two is, in milliseconds. */
   slowDown(delayMs: number): void
   /** One more process of the same installation: to be killed. */
@@ -66,6 +67,7 @@ export async function startRig(t: Teardown, environment: Record<string, string> 
   const db = await connectDirectly(t, databaseUrl)
   return {
     issuer,
+    databaseUrl,
     instances: [servers[0].url, servers[1].url],
     servers,
     db,

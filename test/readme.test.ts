@@ -47,22 +47,25 @@ test('every command of the README works by copy and paste', async (t) => {
   const file = join(cwd, 'api.ts')
   writeFileSync(file, here(sample))
   const api = spawn(process.execPath, [file], { cwd, stdio: ['ignore', 'inherit', 'inherit'] })
-  t.teardown(() => api.kill())
-  const { demo } = JSON.parse(readFileSync(join(cwd, 'data', 'first-run.json'), 'utf8')) as {
-    demo: { clients: { service: { client_id: string; client_secret: string } } }
+  try {
+    const { demo } = JSON.parse(readFileSync(join(cwd, 'data', 'first-run.json'), 'utf8')) as {
+      demo: { clients: { service: { client_id: string; client_secret: string } } }
+    }
+    const { client_id, client_secret } = demo.clients.service
+    const issued = await fetch(`http://localhost:${port}/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'orders:read' }),
+    })
+    const { access_token } = (await issued.json()) as { access_token: string }
+    const answer = await eventually(() =>
+      fetch(`http://localhost:${apiPort}/`, { headers: { authorization: `Bearer ${access_token}` } }),
+    )
+    t.is(await answer.text(), `hello ${client_id}\n`)
+    t.is((await fetch(`http://localhost:${apiPort}/`)).status, 401)
+  } finally {
+    api.kill()
   }
-  const { client_id, client_secret } = demo.clients.service
-  const issued = await fetch(`http://localhost:${port}/token`, {
-    method: 'POST',
-    headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` },
-    body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'orders:read' }),
-  })
-  const { access_token } = (await issued.json()) as { access_token: string }
-  const answer = await eventually(() =>
-    fetch(`http://localhost:${apiPort}/`, { headers: { authorization: `Bearer ${access_token}` } }),
-  )
-  t.is(await answer.text(), `hello ${client_id}\n`)
-  t.is((await fetch(`http://localhost:${apiPort}/`)).status, 401)
 })
 
 /** Until the sample listens. */

@@ -22,9 +22,9 @@ const asked = Number(process.env.RIG_ROUNDS ?? '')
 
 /** Whether this is the whole proof. */
 export const isWhole = asked > 0
-export const rounds = isWhole ? asked : 6
+export const rounds = isWhole ? asked : 3
 /** The hundred times cheaper rounds. */
-export const races = isWhole ? asked * 10 : 60
+export const races = isWhole ? asked * 10 : 30
 
 /** Statements that change something. */
 export const WRITES = /\b(insert|update|delete)\b/

@@ -8,16 +8,18 @@ import { deepEqual } from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import type { Database } from '../../src/database/connect.ts'
+import { deleteClient } from '../../src/registry/clients/delete.ts'
 import { disableClient, enableClient } from '../../src/registry/clients/disable.ts'
 import { withdrawConsent } from '../../src/registry/consents/withdraw.ts'
 import { endOtherSessions } from '../../src/registry/sessions/end.ts'
+import { deleteUser } from '../../src/registry/users/delete.ts'
 import { disableUser, enableUser } from '../../src/registry/users/disable.ts'
 import { createPasswordHasher } from '../../src/registry/users/password.ts'
 import { setPassword } from '../../src/registry/users/set-password.ts'
 import { fileTeardown, internalErrors } from '../races/pair.ts'
 import { API, buildClient, buildResource, buildUser, PASSWORD, type TestClient } from '../support/registry.ts'
 import { redeem, refresh, Visitor, type Answer, type Page, type TokenResponse } from '../support/visitor.ts'
-import { createBarrier, nthStatement } from './barrier.ts'
+import { nthStatement, type Barrier } from './barrier.ts'
 import { startDatabaseProxy, type DatabaseProxy } from './database-proxy.ts'
 import { connectDirectly, isWhole, startRig, tell, WRITES, type Rig } from './rig.ts'
 
@@ -93,6 +95,8 @@ interface End {
   asks?: 'login_required' | 'consent_required'
   /** Requests that are not ended by it when they come later: what they hand out has another reason. */
   notFor?: string[]
+  /** Client and person can't be used again. */
+  isForGood?: true
   /** Whether the person has said yes after it: then it happens once more. */
   isOvertaken?: (scene: Scene) => Promise<boolean>
 }
@@ -114,6 +118,15 @@ const ENDS: Record<string, End> = {
     happen: ({ client }) => disableClient(operator.knex, client.client_id, { actor }),
     undo: ({ client }) => enableClient(operator.knex, client.client_id, { actor }),
     // Not for good: what the person allowed it stays.
+  },
+  'the user is deleted': {
+    happen: ({ person }) => deleteUser(operator.knex, { userId: person.id, actor }),
+    isForGood: true,
+    asks: 'login_required',
+  },
+  'the client is deleted': {
+    happen: ({ client }) => deleteClient(operator.knex, client.client_id, { actor }),
+    isForGood: true,
   },
   'the password is changed': {
     happen: ({ person }) => {
@@ -138,48 +151,83 @@ for (const [end, about] of Object.entries(ENDS)) {
     // One after the other: statements are counted.
     test.serial(`${end} during ${request}: nothing that was issued works afterwards`, async (t) => {
       t.timeout(900_000)
-      for (const moment of ['before', 'within', 'around'] as const) await atEachStatement(t, prepare, about, moment)
+      await atEveryMeeting(t, prepare, about)
     })
   }
 }
 
-/** The end comes before a statement; when the statement is done, but not committed; or it begins before and commits after. */
-type Moment = 'before' | 'within' | 'around'
+/** Where the two meet: the request is held at one of its statements, the end at one of its own meanwhile. */
+interface Meeting {
+  request: Barrier
+  end: Barrier
+}
 
-async function atEachStatement(
+const NEVER = /(?!)/
+const COMMIT = /^commit/i
+
+/**
+ * Every meeting of a request with an end: it happens before a statement; when the statement is done, but not committed; or
+ * it begins before and commits after. The whole proof also stops the end at every statement of its own.
+ */
+async function atEveryMeeting(
   t: ExecutionContext,
   prepare: (scene: Scene) => Promise<Request>,
-  { happen, undo, asks, isOvertaken }: End,
-  moment: Moment,
+  about: End,
 ): Promise<void> {
-  const [client, person] = [await buildClient(rig.db), await buildUser(rig.db)]
   const kind = isWhole ? /./ : WRITES
-  let total = Infinity
-  for (let count = 1; count <= total; count += 1) {
+  const nowhere = nthStatement(1, { kind: NEVER })
+  const meet = scenes(t, prepare, about)
+  for (const moment of ['begin', 'commit'] as const) {
+    await eachUntilFalse((count) =>
+      meet(count, { request: nthStatement(count, { moment, kind }), end: nowhere }, 'request'),
+    )
+  }
+  await eachUntilFalse(async (count) => {
+    const meetAt = (end: Barrier, until: 'request' | 'end') =>
+      meet(count, { request: nthStatement(count, { kind: WRITES }), end }, until)
+    if (isWhole) await eachUntilFalse((step) => meetAt(nthStatement(step), 'end'))
+    return meetAt(nthStatement(1, { kind: COMMIT }), 'request')
+  })
+}
+
+async function eachUntilFalse(act: (count: number) => Promise<boolean>): Promise<void> {
+  for (let count = 1; await act(count);) count += 1
+}
+
+function scenes(
+  t: ExecutionContext,
+  prepare: (scene: Scene) => Promise<Request>,
+  { happen, undo, asks, isOvertaken, isForGood }: End,
+): (count: number, meeting: Meeting, until: 'request' | 'end') => Promise<boolean> {
+  let cast: Promise<[TestClient, Scene['person']]> | undefined
+
+  /** @returns whether the request, or the end, came to its barrier */
+  return async (count, { request: barrier, end: brake }, until) => {
+    if (isForGood) cast = undefined
+    const [client, person] = await (cast ??= Promise.all([buildClient(rig.db), buildUser(rig.db)]))
     const server = rig.servers[count % 2]!
     const scene = { client, person, visitor: new Visitor(rig.issuer, [server.url]), instance: server.url }
     await rig.db.knex('login_throttles').delete()
     const request = await prepare(scene)
-    const barrier = nthStatement(count, { moment: moment === 'within' ? 'commit' : 'begin', kind })
     server.proxy.hold(barrier)
+    operator.proxy.hold(brake)
     const going = request().finally(() => barrier.open())
-    if (!(await barrier.arrived(1))) total = count
-    const place = `${moment} ${count}: ${barrier.held[0]?.trim().slice(0, 300)}`
-
-    const commit = createBarrier((statement) => moment === 'around' && /^commit/i.test(statement))
-    operator.proxy.hold(commit)
-    const ended = happen(scene).finally(() => commit.open())
-    await doneOrBlocked(Promise.race([ended, commit.arrived(1)]))
+    const isReached = await barrier.arrived(1)
+    const ended = happen(scene).finally(() => brake.open())
+    await doneOrBlocked(Promise.race([ended, brake.arrived(1)]))
+    const place = [barrier, brake].map(({ held }) => held[0]?.trim().slice(0, 200)).join(' / ')
+    const isBraked = brake.held.length > 0
     await barrier.open()
     await doneOrBlocked(going)
-    await commit.open()
+    await brake.open()
+
     const [outcome] = await Promise.all([going, ended])
     t.true(outcome.status < 500, place)
     if (await isOvertaken?.(scene)) await happen(scene)
     await assertDead(t, scene, outcome, { place, asks })
-    if (!undo) continue
-    await undo(scene)
-    await assertDead(t, scene, outcome, { place: `${place}, undone`, asks })
+    await undo?.(scene)
+    if (undo) await assertDead(t, scene, outcome, { place: `${place}, undone`, asks })
+    return until === 'request' ? isReached : isBraked
   }
 }
 

@@ -6,9 +6,13 @@ import { digest, isForeignKeyViolation, run, statement } from './statement.ts'
 /** After this time a redemption counts as answered, even if the process that answered it was killed. */
 const LONGEST_ANSWER_SECONDS = 5
 
+// The client is locked before the grant, as by whoever disables or deletes it: the foreign keys would lock them the other
+// way round, and one of the two would end in a deadlock.
 const INSERT = statement(`
+  with client as (select id from clients where id = $4 for key share)
   insert into artifacts (id_digest, model, grant_id, client_id, payload, expires_at)
-  values ($1, $2, $3, $4, $5, to_timestamp($6))`)
+  select $1, $2, $3, client.id, $5, to_timestamp($6) from client
+  returning model`)
 
 const FIND = statement(`
   select payload, case when consumed_at <= now() then extract(epoch from consumed_at)::integer end as consumed
@@ -37,12 +41,13 @@ export interface Artifacts extends Adapter {
 export function createArtifacts(model: string, { pool }: AdapterDependencies, families: Families): Artifacts {
   return {
     async upsert(id, payload) {
-      const { grantId = null, clientId = null, exp } = payload
-      try {
-        await run(pool, INSERT, [digest(id), model, grantId, clientId, withoutId(payload), exp])
-      } catch (error) {
-        throw isForeignKeyViolation(error) ? revokedMeanwhile() : error
-      }
+      const { grantId = null, clientId, exp } = payload
+      const values = [digest(id), model, grantId, clientId, withoutId(payload), exp]
+      const stored = await run(pool, INSERT, values).catch((error: unknown) => {
+        if (!isForeignKeyViolation(error)) throw error
+        return []
+      })
+      if (stored.length === 0) throw revokedMeanwhile()
     },
     async find(id) {
       const [row] = await run<{ payload: AdapterPayload; consumed: number | null }>(pool, FIND, [digest(id), model])

@@ -1,6 +1,7 @@
 import type { Context } from 'koa'
 import { isLoopbackRedirect, redirectHost } from '../registry/clients/redirect-uri.ts'
 import { grantConsent } from '../registry/consents/grant.ts'
+import { RegistryError } from '../registry/registry-error.ts'
 import { findResourceByAudience } from '../registry/resources/queries.ts'
 import type { Resource } from '../registry/resources/resource.ts'
 import { findActiveUser } from '../registry/users/queries.ts'
@@ -40,9 +41,15 @@ export async function allow(ctx: Context, { db, gateway }: Browser, pending: Pen
   const { userId, client, requested } = pending
   if (userId === undefined) return undefined
   const { openid, resources } = requested
-  await db.knex.transaction((trx) =>
-    grantConsent(trx, { userId, clientId: client.id, openid, resources, actor: pageOrigin(ctx, userId) }),
-  )
+  try {
+    await db.knex.transaction((trx) =>
+      grantConsent(trx, { userId, clientId: client.id, openid, resources, actor: pageOrigin(ctx, userId) }),
+    )
+  } catch (error) {
+    // Whom or what this is about was deleted while the person read the page.
+    if (error instanceof RegistryError && error.code === 'not_found') return undefined
+    throw error
+  }
   return gateway.approve(ctx.req, ctx.res, requested)
 }
 

@@ -114,23 +114,26 @@ function essence({ response, html }: { response: Response; html: string }) {
 }
 
 test.serial('an unknown account takes as long to refuse as a known one', async (t) => {
-  const names = {
-    known: await accounts.known(),
-    unknown: await accounts.unknown(),
-    impossible: await accounts.impossible(),
-  }
   const best: Record<string, number> = {}
   const at = await door()
-  // The least of several is what the work takes; more is what else the machine does.
-  for (let round = 0; round < 5; round += 1) {
-    for (const [name, login] of Object.entries(names)) {
-      const begun = performance.now()
-      await at.try(login, `wrong ${round}`)
-      best[name] = Math.min(best[name] ?? Infinity, performance.now() - begun)
+  const alike = () =>
+    ['unknown', 'impossible'].every((name) => best[name]! > best.known! * 0.5 && best[name]! < best.known! * 2)
+  // The least of several is what the work takes; more is what else the machine does. A door lets only so many try.
+  for (let batch = 0; batch < 6 && (batch === 0 || !alike()); batch += 1) {
+    const names = {
+      known: await accounts.known(),
+      unknown: await accounts.unknown(),
+      impossible: await accounts.impossible(),
+    }
+    for (let round = 0; round < 5; round += 1) {
+      for (const [name, login] of Object.entries(names)) {
+        const begun = performance.now()
+        await at.try(login, `wrong ${round}`)
+        best[name] = Math.min(best[name] ?? Infinity, performance.now() - begun)
+      }
     }
   }
-  t.true(best.unknown! > best.known! * 0.5 && best.unknown! < best.known! * 2, JSON.stringify(best))
-  t.true(best.impossible! > best.known! * 0.5 && best.impossible! < best.known! * 2, JSON.stringify(best))
+  t.true(alike(), JSON.stringify(best))
 })
 
 test('guesses at one account from many addresses, all at once, are slowed down after six', async (t) => {

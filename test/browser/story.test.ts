@@ -45,7 +45,7 @@ testInChromium('playground → sign-in → consent → tokens → API → refres
   await page.getByTestId('replay-now').click()
   await shows(page, 'refresh-result', /200 OK/)
   await page.getByTestId('replay-late').click()
-  await shows(page, 'refresh-result', /invalid_grant/, 25_000)
+  await shows(page, 'refresh-result', /invalid_grant/, 60_000)
   await shows(page, 'family', /dead/)
   const kept = await page.evaluate('JSON.stringify({ ...localStorage, ...sessionStorage })')
   t.is(kept, '{}', 'no token outlives the tab')
@@ -60,6 +60,6 @@ testInChromium('playground → sign-in → consent → tokens → API → refres
   t.deepEqual(faults, [])
 })
 
-async function shows(page: Page, testId: string, pattern: RegExp, timeout = 10_000): Promise<void> {
+async function shows(page: Page, testId: string, pattern: RegExp, timeout = 30_000): Promise<void> {
   await page.getByTestId(testId).filter({ hasText: pattern }).first().waitFor({ timeout })
 }

@@ -113,6 +113,8 @@ export const hardenings: readonly Hardening[] = [
       'an accepted URI means the same to every reader: parsing it and writing it again changes nothing',
       '${title}: hostile text changes words, never the page',
       '${name}: a normal form is its own normal form',
+      'a service gets exactly what it asks for when all of it is registered, and invalid_scope otherwise',
+      'a verifier opens a code exactly when its S256 is the challenge (RFC 7636 §4.6)',
       'no code comes for ${what}',
       '${what} is an ordinary wrong sign-in',
     ],

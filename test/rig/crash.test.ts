@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import { withdrawConsent } from '../../src/registry/consents/withdraw.ts'
 import { fileTeardown, internalErrors } from '../races/pair.ts'
 import { buildClient, buildResource, buildUser } from '../support/registry.ts'
-import { redeem, refresh, Visitor, type TokenResponse } from '../support/visitor.ts'
+import { redeem, refresh, Visitor, type Answer, type Page, type TokenResponse } from '../support/visitor.ts'
 import type { DeathWarrant, Message } from './database-proxy.ts'
 import { age, eventsOf, familiesOf, isWhole, startRig, tell, WRITES, type Rig } from './rig.ts'
 
@@ -22,10 +22,10 @@ test.after('no request ended in an internal error', () => deepEqual(internalErro
 test.after.always(() => file.end())
 
 type Point = Pick<DeathWarrant, 'messages' | 'answer'>
-type Ask = (instance: string) => Promise<TokenResponse>
+type Ask<T = TokenResponse> = (instance: string) => Promise<T>
 
 /** Where to kill: after every message. In the ordinary run around what is written, before and after COMMIT. */
-function pointsIn(messages: Message[]): Point[] {
+function pointsIn(messages: readonly Message[]): Point[] {
   const every = messages.flatMap(({ kind, statement }, index) => {
     const count = index + 1
     const commits = 'SQ'.includes(kind)
@@ -39,18 +39,17 @@ function pointsIn(messages: Message[]): Point[] {
 }
 
 /** What a process that has just been started says to the database for this request. */
-async function messagesOf(t: ExecutionContext, ask: Ask): Promise<Message[]> {
+async function messagesOf(t: ExecutionContext, ask: Ask<{ status: number }>): Promise<Message[]> {
   const server = await rig.spare(t)
   const recording = server.proxy.record()
-  const { status } = await ask(server.url)
-  t.is(status, 200)
+  t.true((await ask(server.url)).status < 400)
   const messages = [...recording]
   await server.kill()
   return messages
 }
 
 /** Has a process of its own die at that point of the request. @returns its answer, if one came */
-async function dieIn(t: ExecutionContext, point: Point, ask: Ask): Promise<TokenResponse | undefined> {
+async function dieIn<T>(t: ExecutionContext, point: Point, ask: Ask<T>): Promise<T | undefined> {
   const server = await rig.spare(t)
   const death = server.proxy.killAfter({ ...point, kill: () => server.kill() })
   const answer = await ask(server.url).catch(() => undefined)
@@ -131,3 +130,47 @@ test.serial('killed in a code exchange: never two token sets, never a family tha
   t.log(`${points.length} kills within ${messages.length} messages, token sets:`, sets)
   t.true(sets.retry > 0 && sets.none > 0 && sets.first > 0, 'kills before the claim, after it, and after the answer')
 })
+
+test.serial(
+  'killed in an approval: the person sends the form again or begins anew, and one code comes of it',
+  async (t) => {
+    t.timeout(1_800_000)
+    const [client, person] = [await buildClient(rig.db), await buildUser(rig.db)]
+    const visitor = new Visitor(rig.issuer, [...rig.instances])
+    const at = (...instances: string[]) => void visitor.instances.splice(0, Infinity, ...instances)
+    await visitor.authorize(client, person)
+    const openConsent = async () => {
+      const asked = visitor.request_uri(client, { scope: 'openid', prompt: 'consent' })
+      return { ...asked, page: await visitor.open(asked.url) }
+    }
+    const codeIn = ({ url }: Page) => URL.parse(url)?.searchParams.get('code') ?? undefined
+    let consent = await openConsent()
+    const approve: Ask<Page> = (instance) => {
+      at(instance)
+      return visitor.allow(consent.page)
+    }
+    const messages = await messagesOf(t, approve)
+
+    const points = pointsIn(messages).filter((_, index) => isWhole || index % 6 === 3)
+    const codes = { first: 0, second: 0, none: 0 }
+    for (const point of points) {
+      const where = `${point.answer} after ${point.messages} of ${messages.length}`
+      at(...rig.instances)
+      consent = await openConsent()
+      const first = await dieIn(t, point, approve)
+      at(...rig.instances)
+      const second = await visitor.allow(consent.page)
+      const issued = [first, second].flatMap((page) => (page && codeIn(page)) ?? [])
+      t.true(issued.length <= 1, where)
+      t.true(issued.length === 1 || second.status === 400, where)
+      codes[issued.length === 0 ? 'none' : codeIn(second) ? 'second' : 'first'] += 1
+      for (const code of issued) {
+        const answer = { ...consent, url: new URL(client.redirect_uri), code } as unknown as Answer
+        t.is((await redeem(rig.issuer, client, answer)).status, 200, where)
+      }
+      const anew = await visitor.authorize(client, person)
+      t.is((await redeem(rig.issuer, client, anew)).status, 200, where)
+    }
+    t.log(`${points.length} kills within ${messages.length} messages, codes:`, codes)
+  },
+)

@@ -2,8 +2,9 @@
  * The race and crash rig: server processes on one PostgreSQL, each behind a database proxy of its own, so that a test can
  * slow their statements down, stop them at a chosen one, or kill them after a chosen message.
  *
- * RIG_ROUNDS is the number of rounds of every race, and makes the kills exhaustive: `RIG_ROUNDS=50 npm test test/rig` is the
- * whole proof, and takes minutes. Unset, a few rounds run, and kills happen only around what is written.
+ * RIG_ROUNDS is the number of rounds of every race (ten times as many of a refresh against a revocation). Set, it also makes
+ * the rest exhaustive: a kill after every message, every end at every statement. `RIG_ROUNDS=50 npm test test/rig/` is the
+ * whole proof and takes half an hour. Unset, a few rounds run, and kills and ends come only around what is written.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -23,7 +24,7 @@ const asked = Number(process.env.RIG_ROUNDS ?? '')
 /** Whether this is the whole proof. */
 export const isWhole = asked > 0
 export const rounds = isWhole ? asked : 3
-/** The hundred times cheaper rounds. */
+/** Rounds of what is over in a moment. */
 export const races = isWhole ? asked * 10 : 30
 
 /** Statements that change something. */

@@ -2,9 +2,10 @@
  * Where a rule of ours lives inside a model of the library's. Each override is a documented method or, where it is not, a
  * contract test holds the library to it.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { Provider } from 'oidc-provider'
 import { derive, type MasterKeys } from '../lib/master-key.ts'
+import { verifyClientSecret } from '../registry/clients/secret.ts'
 import type { Sessions } from './adapter/sessions.ts'
 import { policyOf } from './configuration/client-metadata.ts'
 
@@ -23,13 +24,8 @@ export function applyModelRules(
 function compareSecretsByDigest(provider: Provider): void {
   const client = provider.Client.prototype as { compareClientSecret(presented: string): boolean }
   client.compareClientSecret = function (this: InstanceType<Provider['Client']>, presented) {
-    const digest = createHash('sha256').update(presented).digest()
-    let fits = false
-    // No early exit: the number of live secrets must not show in the time.
-    for (const known of policyOf(this).secretDigests) {
-      if (timingSafeEqual(Buffer.from(known, 'base64url'), digest)) fits = true
-    }
-    return fits
+    const live = policyOf(this).secretDigests.map((digest) => ({ digest: Buffer.from(digest, 'base64url') }))
+    return verifyClientSecret(live, presented)
   }
 }
 

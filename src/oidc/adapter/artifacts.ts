@@ -1,7 +1,8 @@
 import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider'
+import { digestSecret as digest } from '../../lib/secret.ts'
 import { withoutId, type AdapterDependencies } from './model.ts'
 import type { Families } from './families.ts'
-import { digest, isForeignKeyViolation, run, statement } from './statement.ts'
+import { isForeignKeyViolation, run, statement } from './statement.ts'
 
 /** After this time a redemption counts as answered, even if the process that answered it was killed. */
 const LONGEST_ANSWER_SECONDS = 5

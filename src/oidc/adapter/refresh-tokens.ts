@@ -10,11 +10,12 @@
  * the new one and the grant's lock are one statement: there is no moment at which a crash loses the client's token.
  */
 import { errors, Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
+import { digestSecret as digest } from '../../lib/secret.ts'
 import { withoutId, type AdapterDependencies } from './model.ts'
 import { revokedMeanwhile } from './artifacts.ts'
 import type { Families } from './families.ts'
 import { requestDigest } from './refresh-request.ts'
-import { digest, isForeignKeyViolation, run, statement } from './statement.ts'
+import { isForeignKeyViolation, run, statement } from './statement.ts'
 
 const INSERT = statement(`
   insert into refresh_tokens (id_digest, grant_id, payload, expires_at) values ($1, $2, $3, to_timestamp($4))`)

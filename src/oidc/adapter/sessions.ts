@@ -4,11 +4,12 @@
  * flight that still holds it in memory can't write it back to life.
  */
 import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
+import { digestSecret as digest } from '../../lib/secret.ts'
 import { requestedBy } from '../origin.ts'
 import { PASSWORD_SET_AT, passwordOfSignIn } from '../sign-in.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 import { createNextSessionId, type NextSessionId } from './session-id.ts'
-import { digest, run, statement } from './statement.ts'
+import { run, statement } from './statement.ts'
 
 export interface Sessions extends Adapter {
   /** Ends a session for good, with its event and its entry in the audit log. */

@@ -23,11 +23,6 @@ export async function run<Row extends pg.QueryResultRow>(
   return rows
 }
 
-/** SHA-256 of a bearer value: the only form in which one is stored. */
-export function digest(value: string): Buffer {
-  return createHash('sha256').update(value).digest()
-}
-
 /** 23503: the row refers to one that is gone, here a grant that was revoked while a token was being written. */
 export function isForeignKeyViolation(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === '23503'

@@ -1,4 +1,4 @@
-import { Provider, type Configuration, type KoaContextWithOIDC } from 'oidc-provider'
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import type { Config } from '../../config/load.ts'
 import { policyOf } from './client-metadata.ts'
 
@@ -47,11 +47,6 @@ export const expiresWithSession: NonNullable<Configuration['expiresWithSession']
 /** The registration alone decides: a client with the refresh grant gets refresh tokens, bound as `expiresWithSession` says. */
 export const issueRefreshToken: NonNullable<Configuration['issueRefreshToken']> = (_ctx, client) =>
   client.grantTypeAllowed('refresh_token')
-
-/** Whether the current request is at this route of the library. */
-export function isAtRoute(route: string): boolean {
-  return Provider.ctx?.oidc.route === route
-}
 
 function atLeastOne(seconds: number): number {
   return Math.max(1, Math.floor(seconds))

@@ -1,6 +1,6 @@
 /** Scopes and PKCE against models of what they must be, over many made-up requests. */
 import { createHash } from 'node:crypto'
-import fc from 'fast-check'
+import { fc } from '../support/property.ts'
 import test from 'ava'
 import { startAuthServer, type TestServer } from '../support/auth-server.ts'
 import { API, buildClient, buildResource, buildUser, type TestClient } from '../support/registry.ts'

@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import { fc } from '../support/property.ts'
 import { API } from '../support/registry.ts'
 import { redeem, Visitor } from '../support/visitor.ts'
 import { APP_SCHEME, basic, harmIn, LOOPBACK, notLogged, request, underAttack } from './target.ts'

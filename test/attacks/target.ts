@@ -118,7 +118,7 @@ function parseAnswer(text: string): Answer {
   return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(first)?.[1] ?? 0), headers, body: rest.join('\r\n\r\n'), text }
 }
 
-const INSIDE = /node_modules|node:internal|\.[jt]s:\d+|\n\s+at |syntax error at|select .* from |oops/i
+const INSIDE = /node_modules|node:internal|\.[jt]s:\d+|\n\s+at |syntax error at|select .* from |oops!/i
 
 /**
  * What is wrong with an answer, or undefined: each comes, is no failure of the server's, tells nothing of the inside, and

@@ -3,7 +3,7 @@
  */
 import { join } from 'node:path'
 import test from 'ava'
-import fc from 'fast-check'
+import { fc } from '../support/property.ts'
 import type { PageModels, PageName } from '../../src/interactions/pages/models.ts'
 import { createRenderer } from '../../src/interactions/pages/render.ts'
 import { NASTY, PLACES } from './hostile-text.ts'

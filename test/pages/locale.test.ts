@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import { fc } from '../support/property.ts'
 import { chooseLocale, type LanguageWishes, type Locale } from '../../src/interactions/pages/locale.ts'
 
 const chooses = test.macro({

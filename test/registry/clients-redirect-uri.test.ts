@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import { fc } from '../support/property.ts'
 import type { ClientKind } from '../../src/registry/clients/client.ts'
 import {
   isCustomSchemeRedirect,

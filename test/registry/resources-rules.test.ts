@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import { fc } from '../support/property.ts'
 import { normalAudience } from '../../src/lib/audience.ts'
 import { RegistryError } from '../../src/registry/registry-error.ts'
 import {

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import test from 'ava'
-import fc from 'fast-check'
+import { fc } from '../support/property.ts'
 import { exportSPKI } from 'jose'
 import { createTokenVerifier, TokenError, type TokenVerifier } from '../../src/resource-server/index.ts'
 import { startFakeIssuer, type FakeIssuer, type TokenChanges } from '../support/fake-issuer.ts'

@@ -5,6 +5,7 @@ import * as signingKeys from './0002-signing-keys.ts'
 import * as protocol from './0003-protocol.ts'
 import * as events from './0004-events.ts'
 import * as audit from './0005-audit.ts'
+import * as eventOrder from './0009-event-order.ts'
 
 export interface Migration {
   name: string
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   { name: '0003-protocol', ...protocol },
   { name: '0004-events', ...events },
   { name: '0005-audit', ...audit },
+  { name: '0009-event-order', ...eventOrder },
 ]

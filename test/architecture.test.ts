@@ -16,7 +16,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   telemetry: ['lib'],
   database: ['lib', 'type:config', 'telemetry', 'migrations'],
   http: ['lib', 'telemetry', 'database'],
-  events: ['lib', 'database', 'telemetry'],
+  outbound: ['lib'],
+  events: ['lib', 'database', 'telemetry', 'outbound'],
   keys: ['lib', 'database', 'telemetry', ...RECORDS],
   registry: ['lib', 'type:database', 'telemetry', ...RECORDS],
   oidc: ['lib', 'config', 'type:database', 'keys', 'registry', ...RECORDS, 'type:telemetry'],
@@ -32,6 +33,8 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   pg: ['database', 'type:registry', 'type:oidc', 'type:keys'],
   argon2: ['registry'],
   eta: ['interactions'],
+  undici: ['outbound', 'client'],
+  ws: ['events'],
   koa: ['http', 'interactions', 'demo', 'server', 'type:oidc', 'type:resource-server'],
 }
 

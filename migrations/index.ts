@@ -5,6 +5,8 @@ import * as signingKeys from './0002-signing-keys.ts'
 import * as protocol from './0003-protocol.ts'
 import * as events from './0004-events.ts'
 import * as audit from './0005-audit.ts'
+import * as limits from './0006-limits.ts'
+import * as lists from './0008-lists.ts'
 import * as eventOrder from './0009-event-order.ts'
 
 export interface Migration {
@@ -19,5 +21,7 @@ export const migrations: readonly Migration[] = [
   { name: '0003-protocol', ...protocol },
   { name: '0004-events', ...events },
   { name: '0005-audit', ...audit },
+  { name: '0006-limits', ...limits },
+  { name: '0008-lists', ...lists },
   { name: '0009-event-order', ...eventOrder },
 ]

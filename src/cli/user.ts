@@ -2,12 +2,14 @@ import { randomInt } from 'node:crypto'
 import type { Command } from 'commander'
 import type { Knex } from 'knex'
 import { isId } from '../lib/ids.ts'
+import type { Position } from '../lib/keyset.ts'
 import { createUser } from '../registry/users/create.ts'
 import { deleteUser } from '../registry/users/delete.ts'
 import { disableUser, enableUser } from '../registry/users/disable.ts'
+import { listUsers } from '../registry/users/list.ts'
 import { createPasswordHasher } from '../registry/users/password.ts'
 import { presentUser } from '../registry/users/present.ts'
-import { findUser, findUserByLogin, listUsers, type UserPosition } from '../registry/users/queries.ts'
+import { findUser, findUserByLogin } from '../registry/users/queries.ts'
 import { signOutEveryone, signOutUser, type SignedOut } from '../registry/users/sign-out.ts'
 import { setPassword } from '../registry/users/set-password.ts'
 import { updateUser } from '../registry/users/update.ts'
@@ -50,7 +52,7 @@ export function userCommands(program: Command, terminal: Terminal): void {
   verb(noun, 'list', 'all users, oldest first').action(
     answering(terminal, async ({ db }) => {
       const users: User[] = []
-      let after: UserPosition | undefined
+      let after: Position | undefined
       do {
         const page = await listUsers(db.knex, { limit: PAGE, after })
         users.push(...page.users)

@@ -2,15 +2,9 @@ import test from 'ava'
 import { RegistryError } from '../../src/registry/registry-error.ts'
 import { deleteUser } from '../../src/registry/users/delete.ts'
 import { disableUser, enableUser } from '../../src/registry/users/disable.ts'
+import { listUsers, userSortings } from '../../src/registry/users/list.ts'
 import { presentUser } from '../../src/registry/users/present.ts'
-import {
-  findActiveUser,
-  findCredentials,
-  findUser,
-  findUserByLogin,
-  listUsers,
-  type UserOrder,
-} from '../../src/registry/users/queries.ts'
+import { findActiveUser, findCredentials, findUser, findUserByLogin } from '../../src/registry/users/queries.ts'
 import { setPassword } from '../../src/registry/users/set-password.ts'
 import { updateUser } from '../../src/registry/users/update.ts'
 import { testDatabase } from '../support/database.ts'
@@ -297,14 +291,15 @@ test('a list read page by page tells everyone once, in every order, while others
     select 'usr_' || repeat('a', 24) || chr(97 + n / 26) || chr(97 + n % 26), 'user' || n, array['even']
     from generate_series(0, 29) n`)
   await knex.raw(`update users set created_at = created_at + interval '1 microsecond' * length(username)`)
-  for (const order of ['created_at', '-created_at', 'username', '-username'] satisfies UserOrder[]) {
-    const whole = await listUsers(knex, { limit: 100, order })
+  const sortings = userSortings.flatMap((by) => [false, true].map((descending) => ({ by, descending })))
+  for (const sorting of sortings) {
+    const whole = await listUsers(knex, { limit: 100, sorting })
     t.is(whole.next, undefined)
     const seen: string[] = []
-    for (let page = await listUsers(knex, { limit: 7, order }); ;) {
+    for (let page = await listUsers(knex, { limit: 7, sorting }); ;) {
       seen.push(...page.users.map(({ username }) => username))
       if (!page.next) break
-      page = await listUsers(knex, { limit: 7, order, after: page.next })
+      page = await listUsers(knex, { limit: 7, sorting, after: page.next })
     }
     t.deepEqual(
       seen,
@@ -312,7 +307,7 @@ test('a list read page by page tells everyone once, in every order, while others
     )
     t.is(new Set(seen).size, 30)
   }
-  const byName = await listUsers(knex, { limit: 100, order: '-username' })
+  const byName = await listUsers(knex, { limit: 100, sorting: { by: 'username', descending: true } })
   t.deepEqual(
     byName.users
       .map(({ username }) => username)
@@ -321,11 +316,18 @@ test('a list read page by page tells everyone once, in every order, while others
     byName.users.map(({ username }) => username),
   )
 
-  const first = await listUsers(knex, { limit: 10, order: 'username' })
+  const first = await listUsers(knex, { limit: 10, sorting: { by: 'username', descending: false } })
   await knex('users').where({ id: first.next?.id }).delete()
-  const second = await listUsers(knex, { limit: 100, order: 'username', after: first.next })
+  const second = await listUsers(knex, {
+    limit: 100,
+    sorting: { by: 'username', descending: false },
+    after: first.next,
+  })
   t.is(second.users.length, 20)
   t.is((await listUsers(knex, { limit: 100, role: 'even', disabled: false })).users.length, 29)
   t.is((await listUsers(knex, { limit: 100, role: 'odd' })).users.length, 0)
   t.is((await listUsers(knex, { limit: 100, disabled: true })).users.length, 0)
+
+  const byNumber = await listUsers(knex, { limit: 10, offset: 20, wantsTotal: true })
+  t.deepEqual([byNumber.users.length, byNumber.total, byNumber.next], [9, 29, undefined])
 })

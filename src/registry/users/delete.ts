@@ -4,11 +4,12 @@ import { appendEvent } from '../../events/outbox.ts'
 import type { Actor } from '../../lib/actor.ts'
 import { presentUser } from './present.ts'
 import { lockUser, removeUser } from './queries.ts'
-import { requireVersion } from './update.ts'
+import { requireVersion, type UserGuard } from './user.ts'
 
 export interface DeleteUser {
   userId: string
   ifVersion?: number | undefined
+  guard?: UserGuard | undefined
   actor: Actor
 }
 
@@ -17,10 +18,11 @@ export interface DeleteUser {
  * log stay; they hold its id, and in the same transaction lose whatever else told who that was.
  * @throws RegistryError `not_found`, or `conflict` with field `version`
  */
-export async function deleteUser(db: Knex, { userId, ifVersion, actor }: DeleteUser): Promise<void> {
+export async function deleteUser(db: Knex, { userId, ifVersion, guard, actor }: DeleteUser): Promise<void> {
   await db.transaction(async (trx) => {
     const user = await lockUser(trx, userId)
     requireVersion(user, ifVersion)
+    guard?.(user, user)
     await removeUser(trx, userId)
     await appendEvent(trx, { type: 'user.deleted', subject: userId, userId, actor })
     await recordChange(trx, actor, { action: 'user.delete', subject: userId, userId, before: presentUser(user) })

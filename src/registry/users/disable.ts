@@ -5,8 +5,7 @@ import type { Actor } from '../../lib/actor.ts'
 import { endSessions, revokeGrants } from '../revocation.ts'
 import { presentUser } from './present.ts'
 import { changeUser, lockUser } from './queries.ts'
-import { requireVersion } from './update.ts'
-import type { User } from './user.ts'
+import { requireVersion, type User } from './user.ts'
 
 export interface SwitchUser {
   userId: string
@@ -23,13 +22,7 @@ export async function disableUser(db: Knex, { userId, ifVersion, actor }: Switch
   return db.transaction(async (trx) => {
     const current = await lockUser(trx, userId)
     requireVersion(current, ifVersion)
-    if (current.disabledAt) return current
-    const user = await changeUser(trx, userId, { disabled_at: trx.raw('clock_timestamp()') as unknown as Date })
-    const data = await endEverything(trx, userId)
-    await appendEvent(trx, { type: 'user.disabled', subject: userId, userId, actor, data })
-    const [before, after] = [presentUser(current), presentUser(user)]
-    await recordChange(trx, actor, { action: 'user.disable', subject: userId, userId, before, after })
-    return user
+    return switchUser(trx, current, true, actor)
   })
 }
 
@@ -42,14 +35,32 @@ export async function enableUser(db: Knex, { userId, ifVersion, actor }: SwitchU
   return db.transaction(async (trx) => {
     const current = await lockUser(trx, userId)
     requireVersion(current, ifVersion)
-    if (!current.disabledAt) return current
-    const user = await changeUser(trx, userId, { disabled_at: null })
-    const data = await endEverything(trx, userId)
-    await appendEvent(trx, { type: 'user.enabled', subject: userId, userId, actor, data })
-    const [before, after] = [presentUser(current), presentUser(user)]
-    await recordChange(trx, actor, { action: 'user.enable', subject: userId, userId, before, after })
-    return user
+    return switchUser(trx, current, false, actor)
   })
+}
+
+/**
+ * The same in a transaction that holds the user's row already.
+ * @param current the user as locked
+ */
+export async function switchUser(trx: Knex, current: User, disabled: boolean, actor: Actor): Promise<User> {
+  const { id: userId } = current
+  if ((current.disabledAt !== null) === disabled) return current
+  const disabledAt = disabled ? (trx.raw('clock_timestamp()') as unknown as Date) : null
+  const user = await changeUser(trx, userId, { disabled_at: disabledAt })
+  const data = await endEverything(trx, userId)
+  const [type, action] = disabled
+    ? (['user.disabled', 'user.disable'] as const)
+    : (['user.enabled', 'user.enable'] as const)
+  await appendEvent(trx, { type, subject: userId, userId, actor, data })
+  await recordChange(trx, actor, {
+    action,
+    subject: userId,
+    userId,
+    before: presentUser(current),
+    after: presentUser(user),
+  })
+  return user
 }
 
 async function endEverything(trx: Knex, userId: string): Promise<Record<string, number>> {

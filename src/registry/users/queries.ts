@@ -4,7 +4,8 @@ import { isId } from '../../lib/ids.ts'
 import { RegistryError } from '../registry-error.ts'
 import { normalizeLogin, type User } from './user.ts'
 
-interface UserRow {
+/** A row without the password's hash. */
+export interface UserRow {
   id: string
   username: string
   email: string | null
@@ -18,7 +19,7 @@ interface UserRow {
   updated_at: Date
 }
 
-const COLUMNS = [
+export const COLUMNS = [
   'id',
   'username',
   'email',
@@ -47,7 +48,7 @@ export async function findUser(db: Knex, id: string): Promise<User | undefined> 
   const row = await db('users')
     .where({ id })
     .first<UserRow | undefined>(...COLUMNS)
-  return row && user(row)
+  return row && toUser(row)
 }
 
 /** Finds an account by what people type: username or e-mail address, in any spelling that has the same normal form. */
@@ -60,7 +61,7 @@ export async function findUserByLogin(db: Knex, login: string): Promise<User | u
 export async function findActiveUser(pool: pg.Pool, id: string): Promise<User | undefined> {
   if (!isId('usr', id)) return undefined
   const { rows } = await pool.query<UserRow>({ ...FIND_ACTIVE, values: [id] })
-  return rows[0] && user(rows[0])
+  return rows[0] && toUser(rows[0])
 }
 
 export interface Credentials {
@@ -76,7 +77,7 @@ export async function findCredentials(db: Knex, login: string): Promise<Credenti
     .where({ username: name ?? '' })
     .orWhere({ email: name ?? '' })
     .first<(UserRow & { password_hash: string | null }) | undefined>(...COLUMNS, 'password_hash')
-  return row && { user: user(row), passwordHash: row.password_hash }
+  return row && { user: toUser(row), passwordHash: row.password_hash }
 }
 
 /** The account with its hash, by id. */
@@ -85,7 +86,7 @@ export async function findCredentialsById(db: Knex, id: string): Promise<Credent
   const row = await db('users')
     .where({ id })
     .first<(UserRow & { password_hash: string | null }) | undefined>(...COLUMNS, 'password_hash')
-  return row && { user: user(row), passwordHash: row.password_hash }
+  return row && { user: toUser(row), passwordHash: row.password_hash }
 }
 
 /**
@@ -101,51 +102,7 @@ export async function confirmCredentials(
   const [row] = freshHash
     ? await still.update({ password_hash: freshHash }).returning<UserRow[]>([...COLUMNS])
     : await still.select<UserRow[]>(...COLUMNS)
-  return row && user(row)
-}
-
-export type UserOrder = 'created_at' | '-created_at' | 'username' | '-username'
-
-/** Where a page ended: the value that was sorted by, exactly as the database wrote it, and the id that settles ties. */
-export interface UserPosition {
-  value: string
-  id: string
-}
-
-export interface UserListOptions {
-  /** How many at most. */
-  limit: number
-  order?: UserOrder
-  /** The position after which to go on; only valid with the same order. */
-  after?: UserPosition | undefined
-  role?: string | undefined
-  disabled?: boolean | undefined
-}
-
-/** Users in a stable order, page by page: nobody is passed over or told twice because others come or go in between. */
-export async function listUsers(
-  db: Knex,
-  { limit, order = 'created_at', after, role, disabled }: UserListOptions,
-): Promise<{ users: User[]; next?: UserPosition }> {
-  const column = order.replace('-', '')
-  const direction = order.startsWith('-') ? 'desc' : 'asc'
-  const query = db('users')
-    .select<(UserRow & { position: string })[]>(...COLUMNS, db.raw('??::text as position', [column]))
-    .orderBy([
-      { column, order: direction },
-      { column: 'id', order: direction },
-    ])
-    .limit(limit + 1)
-  // A JavaScript date would lose the microseconds, and with them users made in the same millisecond.
-  if (after) query.whereRaw(`(??, id) ${direction === 'asc' ? '>' : '<'} (?, ?)`, [column, after.value, after.id])
-  if (role !== undefined) query.whereRaw('roles @> array[?]::text[]', [role])
-  if (disabled !== undefined) query.whereRaw(`disabled_at is ${disabled ? 'not ' : ''}null`)
-
-  const rows = await query
-  const page = rows.slice(0, limit)
-  const last = page.at(-1)
-  const users = page.map(user)
-  return rows.length > limit && last ? { users, next: { value: last.position, id: last.id } } : { users }
+  return row && toUser(row)
 }
 
 /** @throws RegistryError `conflict` with the field when someone else has the username or address */
@@ -155,7 +112,7 @@ export async function insertUser(trx: Knex, row: UserChanges & { id: string; use
       .insert(row)
       .returning<UserRow[]>([...COLUMNS]),
   )
-  return user(made as UserRow)
+  return toUser(made as UserRow)
 }
 
 /** @throws RegistryError `conflict` with the field when someone else has the username or address */
@@ -166,7 +123,7 @@ export async function changeUser(trx: Knex, id: string, changes: UserChanges): P
       .update({ ...changes, version: trx.raw('version + 1'), updated_at: trx.raw('clock_timestamp()') })
       .returning<UserRow[]>([...COLUMNS]),
   )
-  return user(changed as UserRow)
+  return toUser(changed as UserRow)
 }
 
 export async function removeUser(trx: Knex, id: string): Promise<void> {
@@ -186,7 +143,7 @@ export async function lockUser(trx: Knex, id: string): Promise<User> {
         .first<UserRow | undefined>(...COLUMNS)
     : undefined
   if (!row) throw new RegistryError('not_found', 'there is no such user')
-  return user(row)
+  return toUser(row)
 }
 
 const TAKEN: Record<string, string> = { users_username_key: 'username', users_email_key: 'email' }
@@ -203,7 +160,7 @@ async function distinctly<T>(write: PromiseLike<T>): Promise<T> {
   }
 }
 
-function user(row: UserRow): User {
+export function toUser(row: UserRow): User {
   return {
     id: row.id,
     username: row.username,

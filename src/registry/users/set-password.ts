@@ -7,14 +7,20 @@ import { RegistryError } from '../registry-error.ts'
 import { passwordProblem, type PasswordHasher } from './password.ts'
 import { presentUser } from './present.ts'
 import { changeUser, findUser, lockUser } from './queries.ts'
-import type { User } from './user.ts'
+import type { User, UserGuard } from './user.ts'
 
 export interface SetPassword {
   userId: string
   password: string
   /** The session in which the person changed it; all others end. */
   keepSessionUid?: string | undefined
+  guard?: UserGuard | undefined
   actor: Actor
+}
+
+/** A new password that is only to be written. */
+export interface SetPreparedPassword extends Omit<SetPassword, 'password'> {
+  passwordHash: string
 }
 
 /**
@@ -25,17 +31,40 @@ export interface SetPassword {
  */
 export async function setPassword(
   db: Knex,
-  { hasher }: { hasher: PasswordHasher },
-  { userId, password, keepSessionUid, actor }: SetPassword,
+  dependencies: { hasher: PasswordHasher },
+  { password, ...given }: SetPassword,
 ): Promise<User> {
+  const passwordHash = await preparePassword(db, dependencies, { userId: given.userId, password })
+  return setPreparedPassword(db, { ...given, passwordHash })
+}
+
+/**
+ * The first half: what takes long. @returns the hash
+ * @throws RegistryError `not_found`, or `invalid` with field `password`; HasherBusyError
+ */
+export async function preparePassword(
+  db: Knex,
+  { hasher }: { hasher: PasswordHasher },
+  { userId, password }: { userId: string; password: string },
+): Promise<string> {
   const known = await findUser(db, userId)
   if (!known) throw new RegistryError('not_found', 'there is no such user')
   const problem = passwordProblem(password, [known.username, known.email ?? '', known.name ?? ''])
   if (problem) throw new RegistryError('invalid', `password ${problem}`, 'password')
-  const passwordHash = await hasher.hash(password)
+  return hasher.hash(password)
+}
 
+/**
+ * The second half.
+ * @throws RegistryError `not_found`
+ */
+export async function setPreparedPassword(
+  db: Knex,
+  { userId, passwordHash, keepSessionUid, guard, actor }: SetPreparedPassword,
+): Promise<User> {
   return db.transaction(async (trx) => {
     const current = await lockUser(trx, userId)
+    guard?.(current, current)
     const user = await changeUser(trx, userId, {
       password_hash: passwordHash,
       password_changed_at: trx.raw('clock_timestamp()') as unknown as Date,

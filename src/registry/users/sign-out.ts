@@ -4,6 +4,7 @@ import { appendEvent } from '../../events/outbox.ts'
 import type { Actor } from '../../lib/actor.ts'
 import { endSessions, revokeGrants } from '../revocation.ts'
 import { lockUser } from './queries.ts'
+import type { UserGuard } from './user.ts'
 
 export interface SignedOut {
   sessionsEnded: number
@@ -15,9 +16,13 @@ export interface SignedOut {
  * (ASVS 5.0 §7.4.5). Where nothing is open nothing is written.
  * @throws RegistryError `not_found`
  */
-export async function signOutUser(db: Knex, { userId, actor }: { userId: string; actor: Actor }): Promise<SignedOut> {
+export async function signOutUser(
+  db: Knex,
+  { userId, guard, actor }: { userId: string; guard?: UserGuard; actor: Actor },
+): Promise<SignedOut> {
   return db.transaction(async (trx) => {
-    await lockUser(trx, userId)
+    const user = await lockUser(trx, userId)
+    guard?.(user, user)
     const sessionsEnded = await endSessions(trx, userId)
     const grantsRevoked = await revokeGrants(trx, { userId })
     if (sessionsEnded + grantsRevoked > 0) {

@@ -2,10 +2,19 @@ import type { Knex } from 'knex'
 import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
 import type { Actor } from '../../lib/actor.ts'
-import { RegistryError } from '../registry-error.ts'
+import { switchUser } from './disable.ts'
 import { presentUser } from './present.ts'
 import { changeUser, lockUser, type UserChanges } from './queries.ts'
-import { agreeLoginNames, normalizeEmail, normalizeName, normalizeUsername, parseRoles, type User } from './user.ts'
+import {
+  agreeLoginNames,
+  normalizeEmail,
+  normalizeName,
+  normalizeUsername,
+  parseRoles,
+  requireVersion,
+  type User,
+  type UserGuard,
+} from './user.ts'
 
 /** What is left out, or undefined, stays as it is; null clears. */
 export interface UserUpdate {
@@ -14,6 +23,8 @@ export interface UserUpdate {
   emailVerified?: boolean | undefined
   name?: string | null | undefined
   roles?: readonly string[] | undefined
+  /** Shuts or opens the account, as the verbs of disable.ts do, in the same transaction. */
+  disabled?: boolean | undefined
 }
 
 export interface UpdateUser {
@@ -21,6 +32,7 @@ export interface UpdateUser {
   changes: UserUpdate
   /** Refuses when the user has changed since this version was read (RFC 9110 §13.1.1, If-Match). */
   ifVersion?: number | undefined
+  guard?: UserGuard | undefined
   actor: Actor
 }
 
@@ -29,7 +41,7 @@ export interface UpdateUser {
  * nothing is written.
  * @throws RegistryError `not_found`, `invalid`, or `conflict` with the field (`version` when someone else was faster)
  */
-export async function updateUser(db: Knex, { userId, changes, ifVersion, actor }: UpdateUser): Promise<User> {
+export async function updateUser(db: Knex, { userId, changes, ifVersion, guard, actor }: UpdateUser): Promise<User> {
   const given = normalForms(changes)
   return db.transaction(async (trx) => {
     const current = await lockUser(trx, userId)
@@ -38,28 +50,28 @@ export async function updateUser(db: Knex, { userId, changes, ifVersion, actor }
     if (wanted.email !== current.email) wanted.emailVerified = given.emailVerified ?? false
     if (wanted.email === null) wanted.emailVerified = false
 
-    const differing = difference(current, wanted)
-    const fields = Object.keys(differing)
-    if (fields.length === 0) return current
-    const user = await changeUser(trx, userId, differing)
-    // Names and addresses stay out of the history, which outlives the account.
-    const data = { fields, ...(differing.roles ? { roles: differing.roles } : {}) }
-    await appendEvent(trx, { type: 'user.updated', subject: userId, userId, actor, data })
-    await recordChange(trx, actor, {
-      action: 'user.update',
-      subject: userId,
-      userId,
-      before: presentUser(current),
-      after: presentUser(user),
-    })
-    return user
+    guard?.(current, wanted)
+    const user = await writeDifference(trx, current, difference(current, wanted), actor)
+    return changes.disabled === undefined ? user : switchUser(trx, user, changes.disabled, actor)
   })
 }
 
-/** @throws RegistryError `conflict`, field `version` */
-export function requireVersion(current: User, ifVersion: number | undefined): void {
-  if (ifVersion === undefined || ifVersion === current.version) return
-  throw new RegistryError('conflict', 'the user was changed by someone else in the meantime: read it again', 'version')
+async function writeDifference(trx: Knex, current: User, differing: UserChanges, actor: Actor): Promise<User> {
+  const { id: userId } = current
+  const fields = Object.keys(differing)
+  if (fields.length === 0) return current
+  const user = await changeUser(trx, userId, differing)
+  // Names and addresses stay out of the history, which outlives the account.
+  const data = { fields, ...(differing.roles ? { roles: differing.roles } : {}) }
+  await appendEvent(trx, { type: 'user.updated', subject: userId, userId, actor, data })
+  await recordChange(trx, actor, {
+    action: 'user.update',
+    subject: userId,
+    userId,
+    before: presentUser(current),
+    after: presentUser(user),
+  })
+  return user
 }
 
 type NormalForms = Partial<Pick<User, 'username' | 'email' | 'emailVerified' | 'name' | 'roles'>>

@@ -24,6 +24,13 @@ export interface User {
   updatedAt: Date
 }
 
+/**
+ * Judges a change while the account is locked, so that nothing can come between the judgement and the change. Throws to
+ * refuse it.
+ * @param wanted the account as it would be
+ */
+export type UserGuard = (current: User, wanted: User) => void
+
 const LONGEST_USERNAME = 64
 const LONGEST_EMAIL = 254
 const LONGEST_NAME = 200
@@ -128,6 +135,12 @@ export function agreeLoginNames(
   if (given.email === undefined) return { username, email: username }
   if (given.username === undefined && email !== null) return { username: normalizeUsername(email), email }
   throw invalid('email', 'must be the same as the username, because the username is an e-mail address')
+}
+
+/** @throws RegistryError `conflict`, field `version` */
+export function requireVersion(current: User, ifVersion: number | undefined): void {
+  if (ifVersion === undefined || ifVersion === current.version) return
+  throw new RegistryError('conflict', 'the user was changed by someone else in the meantime: read it again', 'version')
 }
 
 function folded(text: string): string {

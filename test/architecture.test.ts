@@ -29,8 +29,8 @@ const MAY_IMPORT: Record<string, string[]> = {
 /** The only folders that may import these packages. */
 const PACKAGE_OWNERS: Record<string, string[]> = {
   'oidc-provider': ['oidc', 'type:interactions'],
-  knex: ['database', 'type:registry', 'type:keys', 'type:events', 'type:development', 'type:cli'],
-  pg: ['database', 'type:registry', 'type:oidc', 'type:keys'],
+  knex: ['database', 'type:http', 'type:registry', 'type:keys', 'type:events', 'type:development', 'type:cli'],
+  pg: ['database', 'type:http', 'type:registry', 'type:oidc', 'type:keys'],
   argon2: ['registry'],
   eta: ['interactions'],
   undici: ['outbound', 'client'],

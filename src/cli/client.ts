@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander'
+import type { Position } from '../lib/keyset.ts'
 import {
   clientKinds,
   type Client,
@@ -63,11 +64,13 @@ export function clientCommands(program: Command, terminal: Terminal): void {
   verb(noun, 'list', 'all clients, oldest first').action(
     answering(terminal, async ({ db }) => {
       const clients: Client[] = []
-      for (let page: Client[] | undefined; page === undefined || page.length === PAGE;) {
-        page = await listClients(db.knex, { limit: PAGE, afterId: clients.at(-1)?.id })
-        clients.push(...page)
-      }
-      clients.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
+      const sorting = { by: 'created_at', descending: false }
+      let after: Position | undefined
+      do {
+        const page = await listClients(db.knex, { limit: PAGE, sorting, after })
+        clients.push(...page.clients)
+        after = page.next
+      } while (after)
       const columns = [
         { title: 'ID', of: ({ id }: Client) => id },
         { title: 'KIND', of: ({ kind }: Client) => kind },

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
+import type { Position } from '../lib/keyset.ts'
 import { createResource } from '../registry/resources/create.ts'
 import { deleteResource } from '../registry/resources/delete.ts'
 import { presentResource } from '../registry/resources/present.ts'
@@ -58,11 +59,13 @@ export function resourceCommands(program: Command, terminal: Terminal): void {
   verb(noun, 'list', 'all APIs, by audience').action(
     answering(terminal, async ({ db }) => {
       const resources: Resource[] = []
-      for (let page: Resource[] | undefined; page === undefined || page.length === PAGE;) {
-        page = await listResources(db.knex, { limit: PAGE, afterId: resources.at(-1)?.id })
-        resources.push(...page)
-      }
-      resources.sort((a, b) => (a.audience < b.audience ? -1 : 1))
+      const sorting = { by: 'audience', descending: false }
+      let after: Position | undefined
+      do {
+        const page = await listResources(db.knex, { limit: PAGE, sorting, after })
+        resources.push(...page.resources)
+        after = page.next
+      } while (after)
       const columns = [
         { title: 'ID', of: ({ id }: Resource) => id },
         { title: 'AUDIENCE', of: ({ audience }: Resource) => audience },

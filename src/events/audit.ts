@@ -21,6 +21,7 @@ export const auditActions = [
   'client.create',
   'client.update',
   'client.rotate_secret',
+  'client.delete_secret',
   'client.disable',
   'client.enable',
   'client.delete',

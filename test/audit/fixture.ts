@@ -16,7 +16,9 @@ import { createApiKey } from '../../src/registry/api-keys/create.ts'
 import { revokeApiKey } from '../../src/registry/api-keys/revoke.ts'
 import { createClient } from '../../src/registry/clients/create.ts'
 import { deleteClient } from '../../src/registry/clients/delete.ts'
+import { deleteSecret } from '../../src/registry/clients/delete-secret.ts'
 import { disableClient, enableClient } from '../../src/registry/clients/disable.ts'
+import { findClient } from '../../src/registry/clients/queries.ts'
 import { rotateSecret } from '../../src/registry/clients/rotate-secret.ts'
 import { updateClient } from '../../src/registry/clients/update.ts'
 import { grantConsent } from '../../src/registry/consents/grant.ts'
@@ -124,6 +126,10 @@ export function everyVerb(db: Database, actor: Actor): Verbs {
       'client.rotate_secret',
       async () => secretly((await rotateSecret(knex, { clientId, overlapSeconds: 60, actor })).secret),
     ],
+    [
+      'client.delete_secret',
+      async () => deleteSecret(knex, { clientId, secretId: await oldestSecret(knex, clientId), actor }),
+    ],
     ['client.disable', () => disableClient(knex, clientId, { actor })],
     ['client.enable', () => enableClient(knex, clientId, { actor })],
     ['consent.grant', () => grant(['orders:read'])],
@@ -164,6 +170,10 @@ export function everyVerb(db: Database, actor: Actor): Verbs {
     verbs: verbs.map(([actions, run, prepare = nothing]) => ({ actions: [actions].flat(), run, prepare })),
     secrets,
   }
+}
+
+async function oldestSecret(db: Knex, clientId: string): Promise<string> {
+  return (await findClient(db, clientId))?.secrets[0]?.id ?? ''
 }
 
 async function previousKey(db: Knex): Promise<string> {

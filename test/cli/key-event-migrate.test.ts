@@ -48,12 +48,12 @@ test('events are listed by what they are about', async (t) => {
     [
       ['user.created', 'cli'],
       ['client.created', 'cli'],
-      ['client.updated', 'cli'],
+      ['client.disabled', 'cli'],
     ],
   )
   t.deepEqual(await json(['event', 'list', '--user', user]), all.slice(0, 1))
   t.deepEqual(await json(['event', 'list', '--client', client]), all.slice(1))
-  t.deepEqual(await json(['event', 'list', '--type', 'client.updated']), all.slice(2))
+  t.deepEqual(await json(['event', 'list', '--type', 'client.disabled']), all.slice(2))
   t.deepEqual(await json(['event', 'list', '--limit', '1']), all.slice(2))
   t.deepEqual(await json(['event', 'list', '--after', String(all[0].id), '--limit', '1']), all.slice(1, 2))
   t.regex((await run(['event', 'list'])).stdout, /^ID +AT +TYPE +ACTOR +SUBJECT +DATA\n/)

@@ -1,11 +1,13 @@
 import anyTest, { type TestFn } from 'ava'
 import type { Knex } from 'knex'
-import type { ClientKind } from '../../src/registry/clients/client.ts'
+import type { Position } from '../../src/lib/keyset.ts'
+import type { ClientDetails, ClientKind } from '../../src/registry/clients/client.ts'
 import { createClient, type NewClient } from '../../src/registry/clients/create.ts'
 import { deleteClient } from '../../src/registry/clients/delete.ts'
+import { deleteSecret } from '../../src/registry/clients/delete-secret.ts'
 import { disableClient, enableClient } from '../../src/registry/clients/disable.ts'
 import { presentClient } from '../../src/registry/clients/present.ts'
-import { findActiveClient, findClient, listClients } from '../../src/registry/clients/queries.ts'
+import { findActiveClient, findClient, listClients, type ClientFilter } from '../../src/registry/clients/queries.ts'
 import { rotateSecret } from '../../src/registry/clients/rotate-secret.ts'
 import { verifyClientSecret } from '../../src/registry/clients/secret.ts'
 import { updateClient } from '../../src/registry/clients/update.ts'
@@ -270,10 +272,10 @@ test('a disabled client is unknown to the token path, its grants are gone, and e
   await enableClient(knex, client.id, { actor })
   t.is(await grantsOf(knex, client.id), 0)
   t.not(await findActiveClient(pool, client.id), undefined)
-  const facts = (await eventsOf(knex, client.id)).slice(1).map(({ data }) => [data.disabled, data.grants_revoked])
+  const facts = (await eventsOf(knex, client.id)).slice(1).map(({ type, data }) => [type, data.grants_revoked])
   t.deepEqual(facts, [
-    [true, 1],
-    [false, 1],
+    ['client.disabled', 1],
+    ['client.enabled', 1],
   ])
 })
 
@@ -323,16 +325,100 @@ test('what is no client id finds nothing', async (t) => {
   }
 })
 
-test('clients are listed page by page, each once', async (t) => {
+test('clients are listed page by page, each once, with their access and secrets, by what was asked for', async (t) => {
   const { knex } = t.context.db
-  const made = await Promise.all([1, 2, 3].map(() => createClient(knex, newClient('spa'))))
-  const seen: string[] = []
-  for (let afterId: string | undefined; ; afterId = seen.at(-1)) {
-    const page = await listClients(knex, { limit: 2, afterId })
-    seen.push(...page.map(({ id }) => id))
-    if (page.length < 2) break
+  await ordersResource(knex)
+  const access = [{ resource: AUDIENCE, scopes: ['orders:read'] }]
+  const made = []
+  for (const n of [1, 2, 3]) {
+    const { client } = await createClient(knex, newClient('web', { name: `100% _listed_ ${n}`, access }))
+    made.push(client)
   }
-  t.is(new Set(seen).size, seen.length)
-  for (const { client } of made) t.true(seen.includes(client.id))
-  await t.throwsAsync(listClients(knex, { limit: 2, afterId: '\0' }), { instanceOf: RegistryError })
+  const filter = { q: '% _LISTED_' }
+  for (const by of ['created_at', 'updated_at', 'name']) {
+    for (const descending of [true, false]) {
+      const seen: ClientDetails[] = []
+      let after: Position | undefined
+      do {
+        const page = await listClients(knex, { limit: 2, sorting: { by, descending }, after, filter })
+        seen.push(...page.clients)
+        after = page.next
+      } while (after)
+      t.deepEqual(seen, descending ? made.toReversed() : made)
+    }
+  }
+  const sorting = { by: 'name', descending: false }
+  const list = async (given: ClientFilter) => {
+    const { clients, total } = await listClients(knex, {
+      limit: 9,
+      sorting,
+      filter: { ...filter, ...given },
+      wantsTotal: true,
+    })
+    t.is(total, clients.length)
+    return clients.map(({ name }) => name.at(-1)).join('')
+  }
+  await disableClient(knex, made[1]!.id, { actor })
+  t.is(await list({ disabled: true }), '2')
+  t.is(await list({ disabled: false }), '13')
+  t.is(await list({ kind: 'web', firstParty: false }), '123')
+  t.is(await list({ kind: 'spa' }), '')
+  t.is(await list({ q: made[2]!.id }), '3')
+  t.is(await list({ created: { gte: '2020-01-01T00:00:00Z', lt: '2999-01-01T00:00:00.123456+02:00' } }), '123')
+  t.is(await list({ created: { lt: made[0]!.createdAt.toISOString() } }), '')
+  const last = await listClients(knex, { limit: 2, offset: 2, sorting, filter })
+  t.deepEqual([last.clients.length, last.next], [1, undefined])
+})
+
+test('a secret that is deleted ends at once; the last one stays, whoever is faster', async (t) => {
+  const { knex, pool } = t.context.db
+  const { client, secret: first = '' } = await createClient(knex, newClient('service'))
+  const clientId = client.id
+  const { secret, secretId } = await rotateSecret(knex, { clientId, overlapSeconds: 600, actor })
+  t.is((await findClient(knex, clientId))?.secrets.at(-1)?.id, secretId)
+  const ids = [client.secrets[0]!.id, secretId]
+  const other = await createClient(knex, newClient('service'))
+  await t.throwsAsync(deleteSecret(knex, { clientId, secretId: other.client.secrets[0]!.id, actor }), {
+    message: /no such secret/,
+  })
+  const attempts = await Promise.allSettled(ids.map((id) => deleteSecret(knex, { clientId, secretId: id, actor })))
+  const refused = attempts.filter((attempt) => attempt.status === 'rejected')
+  t.is(refused.length, 1)
+  t.like(refused[0]?.reason, { code: 'conflict', field: 'secrets' })
+  const active = await findActiveClient(pool, clientId)
+  t.is([first, secret].filter((value) => verifyClientSecret(active?.secrets ?? [], value)).length, 1)
+  t.deepEqual(
+    (await eventsOf(knex, clientId)).map(({ type }) => type),
+    ['client.created', 'client.secret_rotated', 'client.secret_deleted'],
+  )
+  t.is(active?.version, 3)
+})
+
+test('a guard sees the client under its lock, as it is and as it would be, and what it throws undoes all', async (t) => {
+  const { knex } = t.context.db
+  await ordersResource(knex)
+  const access = [{ resource: AUDIENCE, scopes: ['orders:read'] }]
+  const guard = ({ access: has }: ClientDetails) => {
+    if (has.length > 0) throw new Error('not yours')
+  }
+  const refused = { message: 'not yours' }
+  const name = 'Guarded creation'
+  await t.throwsAsync(createClient(knex, newClient('service', { name, access, guard })), refused)
+  t.deepEqual(await knex('clients').where({ name }), [])
+
+  const { client: plain } = await createClient(knex, newClient('service', { guard }))
+  await t.throwsAsync(updateClient(knex, plain.id, { access }, { actor, guard }), refused)
+  t.deepEqual(await findClient(knex, plain.id), plain)
+
+  const { client } = await createClient(knex, newClient('service', { access }))
+  const clientId = client.id
+  const secretId = client.secrets[0]!.id
+  await t.throwsAsync(updateClient(knex, clientId, { access: [] }, { actor, guard }), refused)
+  await t.throwsAsync(disableClient(knex, clientId, { actor, guard }), refused)
+  await t.throwsAsync(enableClient(knex, clientId, { actor, guard }), refused)
+  await t.throwsAsync(deleteClient(knex, clientId, { actor, guard }), refused)
+  await t.throwsAsync(rotateSecret(knex, { clientId, overlapSeconds: 0, actor, guard }), refused)
+  await t.throwsAsync(deleteSecret(knex, { clientId, secretId, actor, guard }), refused)
+  t.deepEqual(await findClient(knex, clientId), client)
+  t.is((await eventsOf(knex, clientId)).length, 1)
 })

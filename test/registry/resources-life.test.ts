@@ -1,4 +1,5 @@
 import anyTest, { type TestFn } from 'ava'
+import type { Position } from '../../src/lib/keyset.ts'
 import { createClient } from '../../src/registry/clients/create.ts'
 import { findClient } from '../../src/registry/clients/queries.ts'
 import { createResource, type NewResource } from '../../src/registry/resources/create.ts'
@@ -159,15 +160,33 @@ test('giving a client a scope while the resource goes ends in one of the two ord
   }
 })
 
-test('resources are listed page by page, each once', async (t) => {
+test('resources are listed page by page, each once, by what was asked for', async (t) => {
   const { knex } = t.context.db
-  const resources = await Promise.all([1, 2, 3].map(() => createResource(knex, newResource())))
-  const seen: string[] = []
-  for (let afterId: string | undefined; ; afterId = seen.at(-1)) {
-    const page = await listResources(knex, { limit: 2, afterId })
-    seen.push(...page.map(({ id }) => id))
-    if (page.length < 2) break
+  const resources = await Promise.all([1, 2, 3].map((n) => createResource(knex, newResource({ name: `Listed ${n}` }))))
+  const filter = { q: 'lISTED' }
+  for (const by of ['created_at', 'updated_at', 'name', 'audience']) {
+    for (const descending of [true, false]) {
+      const seen: string[] = []
+      let after: Position | undefined
+      do {
+        const page = await listResources(knex, { limit: 2, sorting: { by, descending }, after, filter })
+        seen.push(...page.resources.map(({ id }) => id))
+        after = page.next
+      } while (after)
+      t.deepEqual(seen.toSorted(), resources.map(({ id }) => id).toSorted(), `${by} ${descending}`)
+    }
   }
-  t.is(new Set(seen).size, seen.length)
-  for (const { id } of resources) t.true(seen.includes(id))
+  const sorting = { by: 'name', descending: true }
+  const second = await listResources(knex, { limit: 1, offset: 1, sorting, filter, wantsTotal: true })
+  t.deepEqual([second.resources.map(({ name }) => name), second.total], [['Listed 2'], 3])
+  const audience = `${resources[0]!.audience}/`
+  t.is((await listResources(knex, { limit: 9, sorting, filter: { audience } })).resources.length, 1)
+  t.is((await listResources(knex, { limit: 9, sorting, filter: { audience: 'nonsense' } })).resources.length, 0)
+  t.is(
+    (await listResources(knex, { limit: 9, sorting, filter: { ...filter, tokenFormat: 'opaque' } })).resources.length,
+    0,
+  )
+  await t.throwsAsync(listResources(knex, { limit: 1, sorting: { by: 'id; drop', descending: true } }), {
+    instanceOf: TypeError,
+  })
 })

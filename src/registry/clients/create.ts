@@ -23,6 +23,8 @@ export interface NewClient extends GivenSettings {
   /** What it may ask of resource servers; nothing when left out. */
   access?: readonly AccessRequest[] | undefined
   actor: Actor
+  /** Asked with the client as it would be; what it throws undoes the registration. */
+  guard?: ((client: ClientDetails) => void) | undefined
 }
 
 /**
@@ -30,7 +32,7 @@ export interface NewClient extends GivenSettings {
  * @throws RegistryError `invalid` with the field at fault
  */
 export async function createClient(db: Knex, input: NewClient): Promise<{ client: ClientDetails; secret?: string }> {
-  const { kind, access = [], actor, ...given } = input
+  const { kind, access = [], actor, guard, ...given } = input
   const settings = checkedSettings(kind, withDefaults(kind, given))
   const secret = isConfidential(kind) ? newClientSecret() : undefined
   const id = newId('cli')
@@ -45,6 +47,7 @@ export async function createClient(db: Knex, input: NewClient): Promise<{ client
     const data = { kind, first_party: settings.firstParty }
     await appendEvent(trx, { type: 'client.created', subject: id, clientId: id, actor, data })
     const made = await lockedDetails(trx, id)
+    guard?.(made)
     await recordChange(trx, actor, { action: 'client.create', subject: id, after: presentClient(made) })
     return made
   })

@@ -29,13 +29,14 @@ async function setDisabled(
   db: Knex,
   id: string,
   disabled: boolean,
-  { actor, ifVersion }: ChangeOptions,
+  { actor, ifVersion, guard }: ChangeOptions,
 ): Promise<ClientDetails> {
   return db.transaction(async (trx) => {
     const client = await lockClient(trx, id)
     requireVersion(client, ifVersion)
-    if (client.builtIn) throw new RegistryError('forbidden', 'a built-in client is always enabled')
+    if (client.builtIn) throw new RegistryError('forbidden', 'a built-in client is always enabled', 'built_in')
     const before = await lockedDetails(trx, id)
+    guard?.(before)
     if ((client.disabledAt !== null) === disabled) return before
 
     const revokedGrants = await revokeGrants(trx, { clientId: id })
@@ -46,8 +47,8 @@ async function setDisabled(
         version: client.version + 1,
         updated_at: trx.raw('clock_timestamp()'),
       })
-    const data = { fields: ['disabled'], disabled, grants_revoked: revokedGrants }
-    await appendEvent(trx, { type: 'client.updated', subject: id, clientId: id, actor, data })
+    const type = disabled ? 'client.disabled' : 'client.enabled'
+    await appendEvent(trx, { type, subject: id, clientId: id, actor, data: { grants_revoked: revokedGrants } })
     const after = await lockedDetails(trx, id)
     await recordChange(trx, actor, {
       action: disabled ? 'client.disable' : 'client.enable',

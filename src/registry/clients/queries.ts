@@ -1,13 +1,14 @@
 import type { Knex } from 'knex'
 import type { Pool } from 'pg'
 import { isId } from '../../lib/ids.ts'
+import type { Position } from '../../lib/keyset.ts'
+import { readPage, whereContains, whereTime, type PageOptions, type PageRules, type TimeRange } from '../page.ts'
 import { RegistryError } from '../registry-error.ts'
 import type {
   ActiveClient,
   Client,
   ClientDetails,
   ClientKind,
-  ClientSecretHint,
   GrantType,
   OpenidScope,
   ResourceAccess,
@@ -30,6 +31,11 @@ interface ClientRow {
   version: number
   created_at: Date
   updated_at: Date
+}
+
+interface DetailsRow extends ClientRow {
+  secrets: { id: string; hint: string; createdAt: string; expiresAt: string | null }[]
+  access: ResourceAccess[]
 }
 
 interface ActiveClientRow extends ClientRow {
@@ -76,29 +82,61 @@ export async function findActiveClient(pool: Pool, id: string): Promise<ActiveCl
   return { ...toClient(row), secrets, access: row.access }
 }
 
+const SECRET_HINTS = `
+  select json_agg(
+    json_build_object('id', s.id, 'hint', s.hint, 'createdAt', s.created_at, 'expiresAt', s.expires_at)
+    order by s.created_at, s.id
+  )
+  from client_secrets s
+  where s.client_id = c.id and (s.expires_at is null or s.expires_at > now())`
+
+/** Clients with all that hangs on them, in one statement however many there are. */
+function selectDetails(db: Knex): Knex.QueryBuilder {
+  return db('clients as c').select(
+    'c.*',
+    db.raw(`coalesce((${ACCESS}), '[]') as access`),
+    db.raw(`coalesce((${SECRET_HINTS}), '[]') as secrets`),
+  )
+}
+
 /** A client, disabled or not, with its access and what may be told of its secrets. */
 export async function findClient(db: Knex, id: string): Promise<ClientDetails | undefined> {
   if (!isId('cli', id)) return undefined
-  const row = await db<ClientRow>('clients').where({ id }).first()
-  if (!row) return undefined
-  const [access, secrets] = [await findAccess(db, id), await findSecretHints(db, id)]
-  return { ...toClient(row), access, secrets }
+  const row = (await selectDetails(db).where('c.id', id).first()) as DetailsRow | undefined
+  return row && toDetails(row)
 }
 
-/**
- * A page of clients in the order of their ids.
- * @param page.afterId the last id of the page before
- * @throws RegistryError `invalid` when that is no id
- */
-export async function listClients(db: Knex, page: { limit: number; afterId?: string | undefined }): Promise<Client[]> {
-  const { limit, afterId } = page
-  const query = db<ClientRow>('clients').orderBy('id').limit(limit)
-  if (afterId !== undefined) {
-    if (!isId('cli', afterId))
-      throw new RegistryError('invalid', 'the page must begin after the id of a client', 'after')
-    query.where('id', '>', afterId)
-  }
-  return (await query).map(toClient)
+const PAGES = {
+  sortColumns: {
+    created_at: { column: 'c.created_at' },
+    updated_at: { column: 'c.updated_at' },
+    name: { column: 'c.name' },
+  },
+  id: 'c.id',
+} as const satisfies PageRules
+
+export interface ClientFilter {
+  kind?: ClientKind | undefined
+  disabled?: boolean | undefined
+  firstParty?: boolean | undefined
+  /** Part of the name or of the id, in any case. */
+  q?: string | undefined
+  created?: TimeRange | undefined
+}
+
+/** A page of clients with their details, sorted by `created_at`, `updated_at` or `name`. */
+export async function listClients(
+  db: Knex,
+  { filter = {}, ...page }: PageOptions & { filter?: ClientFilter | undefined },
+): Promise<{ clients: ClientDetails[]; next: Position | undefined; total: number | undefined }> {
+  const query = selectDetails(db)
+  if (filter.kind !== undefined) query.where('c.kind', filter.kind)
+  if (filter.firstParty !== undefined) query.where('c.first_party', filter.firstParty)
+  if (filter.disabled !== undefined) query.whereRaw(`c.disabled_at is ${filter.disabled ? 'not ' : ''}null`)
+  if (filter.q !== undefined) whereContains(query, ['c.name', 'c.id'], filter.q)
+  whereTime(query, 'c.created_at', filter.created)
+  const { rows, next, total } = await readPage<DetailsRow>(query, PAGES, page)
+  return { clients: rows.map(toDetails), next, total }
 }
 
 /**
@@ -127,18 +165,21 @@ export async function findAccess(db: Knex, clientId: string): Promise<ResourceAc
   return rows[0]?.access ?? []
 }
 
-async function findSecretHints(db: Knex, clientId: string): Promise<ClientSecretHint[]> {
-  const rows = await db('client_secrets')
-    .where({ client_id: clientId })
-    .whereRaw('(expires_at is null or expires_at > now())')
-    .orderBy('created_at')
-    .select<{ id: string; hint: string; created_at: Date; expires_at: Date | null }[]>(
-      'id',
-      'hint',
-      'created_at',
-      'expires_at',
-    )
-  return rows.map((row) => ({ id: row.id, hint: row.hint, createdAt: row.created_at, expiresAt: row.expires_at }))
+/** Every change of what a client shows counts, that of its secrets too. The caller holds its row. */
+export async function countVersion(trx: Knex, id: string): Promise<void> {
+  await trx('clients')
+    .where({ id })
+    .update({ version: trx.raw('version + 1'), updated_at: trx.raw('clock_timestamp()') })
+}
+
+function toDetails(row: DetailsRow): ClientDetails {
+  const secrets = row.secrets.map(({ id, hint, createdAt, expiresAt }) => ({
+    id,
+    hint,
+    createdAt: new Date(createdAt),
+    expiresAt: expiresAt === null ? null : new Date(expiresAt),
+  }))
+  return { ...toClient(row), access: row.access, secrets }
 }
 
 function toClient(row: ClientRow): Client {

@@ -6,8 +6,9 @@ import { newId } from '../../lib/ids.ts'
 import { RegistryError } from '../registry-error.ts'
 import { isConfidential, type ClientDetails } from './client.ts'
 import { presentClient } from './present.ts'
-import { lockClient, lockedDetails } from './queries.ts'
+import { countVersion, lockClient, lockedDetails } from './queries.ts'
 import { newClientSecret } from './secret.ts'
+import type { ClientGuard } from './update.ts'
 
 const LONGEST_OVERLAP = 30 * 86_400
 
@@ -16,6 +17,7 @@ export interface SecretRotation {
   /** How long the secret in use still works, in seconds; 0 ends it at once, as after a leak. */
   overlapSeconds: number
   actor: Actor
+  guard?: ClientGuard | undefined
 }
 
 /**
@@ -25,22 +27,24 @@ export interface SecretRotation {
  */
 export async function rotateSecret(
   db: Knex,
-  { clientId, overlapSeconds, actor }: SecretRotation,
-): Promise<{ client: ClientDetails; secret: string }> {
+  { clientId, overlapSeconds, actor, guard }: SecretRotation,
+): Promise<{ client: ClientDetails; secret: string; secretId: string }> {
   if (!Number.isInteger(overlapSeconds) || overlapSeconds < 0 || overlapSeconds > LONGEST_OVERLAP) {
     throw new RegistryError('invalid', `the overlap must be 0 to ${LONGEST_OVERLAP} seconds`, 'overlap_seconds')
   }
   const { value, digest, hint } = newClientSecret()
+  const id = newId('sec')
 
   const client = await db.transaction(async (trx) => {
     const { kind } = await lockClient(trx, clientId)
     if (!isConfidential(kind)) throw new RegistryError('invalid', `a ${kind} client has no secret`, 'kind')
     const before = await lockedDetails(trx, clientId)
+    guard?.(before)
     await retire(trx, clientId, overlapSeconds)
-    const id = newId('sec')
     // Not now(): a rotation that waited for another began before it, and would count as the older one.
     const created_at = trx.raw('clock_timestamp()')
     await trx('client_secrets').insert({ id, client_id: clientId, digest, hint, created_at })
+    await countVersion(trx, clientId)
     const data = { secret_id: id, overlap_seconds: overlapSeconds }
     await appendEvent(trx, { type: 'client.secret_rotated', subject: clientId, clientId, actor, data })
     const after = await lockedDetails(trx, clientId)
@@ -52,7 +56,7 @@ export async function rotateSecret(
     })
     return after
   })
-  return { client, secret: value }
+  return { client, secret: value, secretId: id }
 }
 
 /** Leaves the newest live secret its overlap, if any, and takes the others away. */

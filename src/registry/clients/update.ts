@@ -20,7 +20,14 @@ export interface ChangeOptions {
   actor: Actor
   /** Only if the client is still at this version. */
   ifVersion?: number | undefined
+  guard?: ClientGuard | undefined
 }
+
+/**
+ * Asked by every verb while it holds the client's row: with the client as it is, and after a change with the client as it
+ * would be. What it throws undoes the change. So a caller's rights are judged on what is there, and not on what was read before.
+ */
+export type ClientGuard = (client: ClientDetails) => void
 
 /**
  * Changes what is given and leaves the rest. The kind stays: what a client is follows from where its code runs. A change
@@ -32,13 +39,14 @@ export async function updateClient(
   db: Knex,
   id: string,
   change: ClientChange,
-  { actor, ifVersion }: ChangeOptions,
+  { actor, ifVersion, guard }: ChangeOptions,
 ): Promise<ClientDetails> {
   return db.transaction(async (trx) => {
     const client = await lockClient(trx, id)
     requireVersion(client, ifVersion)
-    if (client.builtIn) throw new RegistryError('forbidden', 'a built-in client can not be changed')
+    if (client.builtIn) throw new RegistryError('forbidden', 'a built-in client can not be changed', 'built_in')
     const before = await lockedDetails(trx, id)
+    guard?.(before)
     const settings = checkedSettings(client.kind, merge(client, change))
     const changed: string[] = (Object.keys(settings) as (keyof ClientSettings)[])
       .filter((name) => !isDeepStrictEqual(settings[name], client[name]))
@@ -58,6 +66,7 @@ export async function updateClient(
       data: { fields: changed, ...(changed.includes('first_party') ? { first_party: settings.firstParty } : {}) },
     })
     const after = await lockedDetails(trx, id)
+    guard?.(after)
     await recordChange(trx, actor, {
       action: 'client.update',
       subject: id,

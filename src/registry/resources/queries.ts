@@ -2,6 +2,8 @@ import type { Knex } from 'knex'
 import type { Pool } from 'pg'
 import { normalAudience } from '../../lib/audience.ts'
 import { isId } from '../../lib/ids.ts'
+import type { Position } from '../../lib/keyset.ts'
+import { readPage, whereContains, whereTime, type PageOptions, type PageRules, type TimeRange } from '../page.ts'
 import { RegistryError } from '../registry-error.ts'
 import type { Resource, ResourceScope, ResourceSigningAlg, TokenClaim, TokenFormat } from './resource.ts'
 
@@ -19,13 +21,14 @@ interface ResourceRow {
   scopes: ResourceScope[]
 }
 
-const SELECT = `
-  select r.*, coalesce((
+const SCOPES = `
+  coalesce((
     select json_agg(json_build_object('name', s.name, 'description', s.description, 'descriptionDe', s.description_de)
       order by s.name collate "C")
     from resource_scopes s where s.resource_id = r.id
-  ), '[]') as scopes
-  from resources r`
+  ), '[]')`
+
+const SELECT = `select r.*, ${SCOPES} as scopes from resources r`
 
 const BY_AUDIENCE = { name: 'find_resource_by_audience', text: `${SELECT} where r.audience = $1` }
 const BY_IDS = { name: 'find_resources_by_ids', text: `${SELECT} where r.id = any ($1) order by r.audience` }
@@ -56,24 +59,38 @@ export async function findResource(db: Knex, idOrAudience: string): Promise<Reso
   return rows[0] && toResource(rows[0])
 }
 
-/**
- * A page of resources in the order of their ids.
- * @param page.afterId the last id of the page before
- * @throws RegistryError `invalid` when that is no id
- */
+const PAGES = {
+  sortColumns: {
+    created_at: { column: 'r.created_at' },
+    updated_at: { column: 'r.updated_at' },
+    name: { column: 'r.name' },
+    audience: { column: 'r.audience' },
+  },
+  id: 'r.id',
+} as const satisfies PageRules
+
+export interface ResourceFilter {
+  /** In any spelling that has the same normal form. */
+  audience?: string | undefined
+  tokenFormat?: TokenFormat | undefined
+  /** Part of the name or of the audience, in any case. */
+  q?: string | undefined
+  created?: TimeRange | undefined
+}
+
+/** A page of resources with their scopes, sorted by `created_at`, `updated_at`, `name` or `audience`. */
 export async function listResources(
   db: Knex,
-  page: { limit: number; afterId?: string | undefined },
-): Promise<Resource[]> {
-  const { limit, afterId } = page
-  if (afterId !== undefined && !isId('res', afterId)) {
-    throw new RegistryError('invalid', 'the page must begin after the id of a resource', 'after')
-  }
-  const { rows } = await db.raw<{ rows: ResourceRow[] }>(`${SELECT} where r.id > ? order by r.id limit ?`, [
-    afterId ?? '',
-    limit,
-  ])
-  return rows.map(toResource)
+  { filter = {}, ...page }: PageOptions & { filter?: ResourceFilter | undefined },
+): Promise<{ resources: Resource[]; next: Position | undefined; total: number | undefined }> {
+  const query = db('resources as r').select('r.*', db.raw(`${SCOPES} as scopes`))
+  // What is no audience is looked for all the same, and found nowhere.
+  if (filter.audience !== undefined) query.where('r.audience', normalAudience(filter.audience) ?? '')
+  if (filter.tokenFormat !== undefined) query.where('r.token_format', filter.tokenFormat)
+  if (filter.q !== undefined) whereContains(query, ['r.name', 'r.audience'], filter.q)
+  whereTime(query, 'r.created_at', filter.created)
+  const { rows, next, total } = await readPage<ResourceRow>(query, PAGES, page)
+  return { resources: rows.map(toResource), next, total }
 }
 
 /**

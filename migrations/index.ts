@@ -6,6 +6,7 @@ import * as protocol from './0003-protocol.ts'
 import * as events from './0004-events.ts'
 import * as audit from './0005-audit.ts'
 import * as limits from './0006-limits.ts'
+import * as management from './0007-management.ts'
 import * as lists from './0008-lists.ts'
 import * as eventOrder from './0009-event-order.ts'
 
@@ -22,6 +23,7 @@ export const migrations: readonly Migration[] = [
   { name: '0004-events', ...events },
   { name: '0005-audit', ...audit },
   { name: '0006-limits', ...limits },
+  { name: '0007-management', ...management },
   { name: '0008-lists', ...lists },
   { name: '0009-event-order', ...eventOrder },
 ]

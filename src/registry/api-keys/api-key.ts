@@ -4,7 +4,7 @@
  */
 import { normalText, plainTextProblem } from '../../lib/plain-text.ts'
 import { RegistryError } from '../registry-error.ts'
-import { isManagementScope, managementScopes, type ManagementScope } from './scopes.ts'
+import { isManagementScope, managementScopes, type ManagementScope } from '../management-scopes.ts'
 
 /** The prefix by which secret scanners know a key: `grk_…`. */
 export const API_KEY_PREFIX = 'grk'

@@ -4,7 +4,7 @@ import { isId } from '../../lib/ids.ts'
 import { digestSecret, looksLikeSecret } from '../../lib/secret.ts'
 import { RegistryError } from '../registry-error.ts'
 import { API_KEY_PREFIX, type ApiKey } from './api-key.ts'
-import { isManagementScope } from './scopes.ts'
+import { isManagementScope } from '../management-scopes.ts'
 
 interface ApiKeyRow {
   id: string

@@ -5,6 +5,8 @@
  */
 import type { Context, Middleware } from 'koa'
 import type { Logger } from '../telemetry/logger.ts'
+import { commonProblems } from './common-problems.ts'
+import { languageOf, type Language } from './language.ts'
 
 /** One kind of problem. The name under which it stands in a catalogue never changes; clients act on it. */
 export interface ProblemType {
@@ -13,22 +15,30 @@ export interface ProblemType {
   title: string
   /** What it means and what to do about it, for the page that `type` leads to. */
   about: string
+  /** The same in German; without it German callers get English. */
+  de?: { title: string; about: string }
 }
 
 export type ProblemCatalogue = Readonly<Record<string, ProblemType>>
 
-/** One thing that is wrong with an input. */
+/** One thing that is wrong with an input, and where: in the body, in the query or in a header. */
 export interface InputError {
-  /** Where: a JSON pointer as URI fragment, `#/items/0/quantity` (RFC 6901 §6). */
-  pointer: string
+  /** A JSON pointer as URI fragment, `#/items/0/quantity` (RFC 6901 §6). */
+  pointer?: string
+  parameter?: string
+  header?: string
   detail: string
+  /** For programs: `missing`, `unknown`, `duplicate`, `type`, `format`, `range`, … */
+  code?: string
 }
 
 export interface ProblemDetails {
   /** What went wrong this time, for the caller; never anything of the inside. */
   detail?: string
   errors?: readonly InputError[]
-  headers?: Readonly<Record<string, string>>
+  headers?: Readonly<Record<string, string | readonly string[]>>
+  /** Further members of the problem (RFC 9457 §3.2), in snake_case: `violated_policies`. */
+  members?: Readonly<Record<string, unknown>>
   /** What really happened, for the log. */
   cause?: unknown
 }
@@ -36,64 +46,31 @@ export interface ProblemDetails {
 export class Problem extends Error {
   override readonly name = 'Problem'
   readonly code: string
-  readonly status: number
-  readonly title: string
+  readonly type: ProblemType
   readonly details: ProblemDetails
 
-  constructor(code: string, { status, title }: ProblemType, details: ProblemDetails = {}) {
-    super(details.detail ?? title, details.cause === undefined ? undefined : { cause: details.cause })
+  constructor(code: string, type: ProblemType, details: ProblemDetails = {}) {
+    super(details.detail ?? type.title, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
-    this.status = status
-    this.title = title
+    this.type = type
     this.details = details
+  }
+
+  get status(): number {
+    return this.type.status
+  }
+
+  get title(): string {
+    return this.type.title
+  }
+
+  /** The same problem with further headers. */
+  withHeaders(headers: Readonly<Record<string, string>>): Problem {
+    return new Problem(this.code, this.type, { ...this.details, headers: { ...this.details.headers, ...headers } })
   }
 }
 
-/** What every API knows. */
-export const commonProblems = {
-  'invalid-request': {
-    status: 400,
-    title: 'The request is not valid',
-    about: 'Something in the request is malformed or out of range. `errors` points at each place.',
-  },
-  unauthenticated: {
-    status: 401,
-    title: 'A valid access token is required',
-    about: 'No token came, or it does not count here. `WWW-Authenticate` says why and what is needed.',
-  },
-  forbidden: {
-    status: 403,
-    title: 'This is not permitted',
-    about: 'The credentials are good, but they do not cover this request.',
-  },
-  'not-found': { status: 404, title: 'There is nothing here', about: 'No such resource, or none for you.' },
-  'method-not-allowed': {
-    status: 405,
-    title: 'The resource has no such method',
-    about: '`Allow` lists the methods that it has.',
-  },
-  'content-too-large': {
-    status: 413,
-    title: 'The content is too large',
-    about: 'Send less; `detail` names the limit.',
-  },
-  'unsupported-media-type': {
-    status: 415,
-    title: 'The content has the wrong media type',
-    about: 'Send a media type that `Accept-Post` or `detail` names.',
-  },
-  'internal-error': {
-    status: 500,
-    title: 'The server failed',
-    about: 'A fault of the server, not of the request. Tell its operator the `trace_id`.',
-  },
-  'not-implemented': { status: 501, title: 'The method is not known here', about: 'No resource has this method.' },
-  unavailable: {
-    status: 503,
-    title: 'The service is not available at the moment',
-    about: 'Something that the service needs does not answer. Try again after `Retry-After`.',
-  },
-} satisfies ProblemCatalogue
+export { commonProblems }
 
 /** Makes problems of a catalogue by name: `throw problem('order-not-found')`. */
 export function problemsOf<C extends ProblemCatalogue>(catalogue: C) {
@@ -109,13 +86,14 @@ export interface ProblemRendering {
 /**
  * Renders everything that goes wrong further in, also what is merely left unanswered: 4xx is logged at info, a bug at
  * error, and nothing of a bug leaves but its `trace_id`. Errors of others count when they carry `status` and `expose`, as
- * `http-errors` and `TokenError` do. Stands inside `trace`, which gives the `trace_id`.
+ * `http-errors` and `TokenError` do. Titles are in the caller's language. Stands inside `trace`, which gives the `trace_id`.
  */
 export function renderProblems({ log, typeBase }: ProblemRendering): Middleware {
   return async (ctx, next) => {
     try {
       await next()
-      if (ctx.status >= 400 && (ctx.body === undefined || ctx.body === null)) throw ofStatus(ctx.status)
+      const unanswered = ctx.body === undefined || ctx.body === null
+      if (ctx.respond !== false && ctx.status >= 400 && unanswered) throw ofStatus(ctx.status)
     } catch (error) {
       if (ctx.headerSent) throw error // half an answer is out: only breaking the connection is honest
       const problem = asProblem(error)
@@ -125,10 +103,36 @@ export function renderProblems({ log, typeBase }: ProblemRendering): Middleware 
   }
 }
 
+/**
+ * For the edge of a server: what stands before an API (limits on the URL, the host's name) refuses in the language of OAuth.
+ * Below `base` each such refusal becomes a problem, and so does everything else that fails there.
+ */
+export function problemsBelow(base: string, rendering: ProblemRendering): Middleware {
+  const render = renderProblems(rendering)
+  return (ctx, next) => {
+    if (!isBelow(base, ctx.path)) return next()
+    return render(ctx, async () => {
+      await next()
+      if (ctx.respond === false || ctx.headerSent || ctx.status < 400 || ctx.type === PROBLEM_TYPE) return
+      const { error_description: detail } = (ctx.body ?? {}) as { error_description?: unknown }
+      throw ofStatus(ctx.status, typeof detail === 'string' ? { detail } : {})
+    })
+  }
+}
+
+/** Whether the path is `base` or stands under it: `/api` and `/api/v1`, not `/apiary`. */
+export function isBelow(base: string, path: string): boolean {
+  return path === base || path.startsWith(`${base}/`)
+}
+
+const PROBLEM_TYPE = 'application/problem+json'
+
 function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
-  const { status, expose, message, headers } = (error ?? {}) as Partial<Problem> & {
+  const { status, expose, message, headers } = (error ?? {}) as {
+    status?: unknown
     expose?: boolean
+    message?: string
     headers?: Record<string, string>
   }
   if (expose !== true || typeof status !== 'number' || status < 400) {
@@ -158,19 +162,33 @@ function record(log: Logger, ctx: Context, problem: Problem): void {
   else log.info(facts, problem.message)
 }
 
+/** What belonged to the answer that was not given. */
+const FORGOTTEN = ['etag', 'last-modified', 'location', 'content-location', 'content-length', 'content-disposition']
+
 function respond(ctx: Context, problem: Problem, typeBase: string): void {
-  const { detail, errors, headers = {} } = problem.details
-  for (const name of ['etag', 'last-modified', 'location', 'content-length']) ctx.remove(name)
+  const { detail, errors, headers = {}, members } = problem.details
+  const [language, title] = titleIn(languageOf(ctx.get('accept-language')), problem.type)
+  for (const name of FORGOTTEN) ctx.remove(name)
   ctx.status = problem.status
-  ctx.set({ ...headers, 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
+  for (const [name, value] of Object.entries(headers)) ctx.set(name, typeof value === 'string' ? value : [...value])
+  ctx.set({ 'content-type': PROBLEM_TYPE, 'content-language': language, 'cache-control': 'no-store' })
+  ctx.vary('Accept-Language')
   ctx.body = JSON.stringify({
     type: typeBase + problem.code,
-    title: problem.title,
+    title,
     status: problem.status,
     ...(detail !== undefined && { detail }),
+    // Without the query, for the same reason as in the log.
+    instance: ctx.path,
     ...(errors && { errors }),
+    ...members,
     trace_id: traceIdOf(ctx),
   })
+}
+
+/** `detail` stays English; the language that is told is that of the title, which is the same each time. */
+function titleIn(language: Language, { title, de }: ProblemType): [Language, string] {
+  return language === 'de' && de ? ['de', de.title] : ['en', title]
 }
 
 function traceIdOf(ctx: Context): string {

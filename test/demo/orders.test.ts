@@ -112,7 +112,7 @@ test('orders of another person are 403, whether that person exists or not', asyn
   for (const body of bodies) {
     t.like(body, { status: 403, type: `${fixture.demo.url}/problems#not-your-orders` })
   }
-  t.is(new Set(bodies.map((body) => JSON.stringify({ ...body, trace_id: '' }))).size, 1)
+  t.is(new Set(bodies.map((body) => JSON.stringify({ ...body, trace_id: '', instance: '' }))).size, 1)
   t.is((await eve.call(`${api}/me/orders/${order!.id}`)).status, 404)
 })
 
@@ -309,7 +309,7 @@ test('a fault inside shows nothing but its trace id, which the log has', async (
   await client.end()
   const response = await fetch(`${broken.demo.url}${api}/me/orders`, { headers: { authorization: `Bearer ${token}` } })
   const body = await problemOf(response)
-  t.deepEqual(Object.keys(body).sort(), ['status', 'title', 'trace_id', 'type'])
+  t.deepEqual(Object.keys(body).sort(), ['instance', 'status', 'title', 'trace_id', 'type'])
   t.is(body.status, 500)
   const entry = broken.logged.find(({ level }) => level === 'error')
   t.is(entry?.trace_id, body.trace_id)

@@ -54,6 +54,7 @@ test('a problem is rendered with everything it says, and logged without the quer
     title: 'It is too late',
     status: 410,
     detail: 'By a day',
+    instance: '/path',
     errors,
   })
   t.like(logged[0], { level: 'info', trace_id, status: 410, problem: 'too-late', path: '/path' })
@@ -79,7 +80,7 @@ test('a foreign error counts only when it says that it is meant for the caller',
   ]) {
     const { answer, logged } = await answerOf(t, throwing(inner))
     t.is(answer.status, 500)
-    t.deepEqual(Object.keys(answer.body).toSorted(), ['status', 'title', 'trace_id', 'type'])
+    t.deepEqual(Object.keys(answer.body).toSorted(), ['instance', 'status', 'title', 'trace_id', 'type'])
     t.like(logged[0], { level: 'error', trace_id: answer.body.trace_id })
   }
 })

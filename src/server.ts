@@ -40,6 +40,7 @@ import { expired } from './oidc/adapter/expired.ts'
 import { currentProvider, type CurrentProvider } from './oidc/current-provider.ts'
 import { createInteractionGateway } from './oidc/interaction-gateway.ts'
 import { anonymousPaths, cacheablePaths, protocolMethods } from './oidc/routes.ts'
+import { ensureManagementResource } from './registry/resources/built-in.ts'
 import { createPasswordHasher } from './registry/users/password.ts'
 import { createLoginThrottle } from './registry/users/throttle.ts'
 import type { Logger } from './telemetry/logger.ts'
@@ -71,6 +72,7 @@ export async function createAuthServer(config: Config, masterKeys: MasterKeys, l
     const db = await connectDatabase({ url, dataDirectory, poolMax, log })
     lifecycle.add('database', () => db.close())
     await migrateUp(db, log)
+    await ensureManagementResource(db.knex, config.issuer)
     await checkMasterKey(db, masterKeys)
 
     const keys = await createKeyRing({ db, policy, masterKeys, log })

@@ -36,6 +36,8 @@ export interface Client {
   firstParty: boolean
   /** Part of Grantry itself: can't be disabled or deleted. */
   builtIn: boolean
+  /** Registered itself, so that nobody vouches for it: never gets tokens for the management API. */
+  selfRegistered: boolean
   disabledAt: Date | null
   /** Counts the changes, from 1: what an ETag is made of. */
   version: number

@@ -27,6 +27,7 @@ interface ClientRow {
   openid_scopes: OpenidScope[]
   first_party: boolean
   built_in: boolean
+  self_registered: boolean
   disabled_at: Date | null
   version: number
   created_at: Date
@@ -195,6 +196,7 @@ function toClient(row: ClientRow): Client {
     openidScopes: row.openid_scopes,
     firstParty: row.first_party,
     builtIn: row.built_in,
+    selfRegistered: row.self_registered,
     disabledAt: row.disabled_at,
     version: row.version,
     createdAt: row.created_at,

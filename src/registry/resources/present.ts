@@ -10,6 +10,7 @@ export interface PresentedResource {
   access_token_ttl: number | null
   token_claims: Resource['tokenClaims']
   scopes: { name: string; description: string; description_de: string | null }[]
+  built_in: boolean
   version: number
   created_at: string
   updated_at: string
@@ -28,6 +29,7 @@ export function presentResource(resource: Resource): PresentedResource {
     scopes: resource.scopes.map(({ name, description, descriptionDe }) => {
       return { name, description, description_de: descriptionDe }
     }),
+    built_in: resource.builtIn,
     version: resource.version,
     created_at: resource.createdAt.toISOString(),
     updated_at: resource.updatedAt.toISOString(),

@@ -15,6 +15,7 @@ interface ResourceRow {
   signing_alg: ResourceSigningAlg
   access_token_ttl: number | null
   token_claims: TokenClaim[]
+  built_in: boolean
   version: number
   created_at: Date
   updated_at: Date
@@ -115,6 +116,7 @@ function toResource(row: ResourceRow): Resource {
     accessTokenTtl: row.access_token_ttl,
     tokenClaims: row.token_claims,
     scopes: row.scopes,
+    builtIn: row.built_in,
     version: row.version,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -38,6 +38,8 @@ export interface Resource {
   tokenClaims: TokenClaim[]
   /** By name. */
   scopes: ResourceScope[]
+  /** Part of Grantry itself, the management API: can't be changed or deleted. */
+  builtIn: boolean
   /** Counts the changes, from 1: what an ETag is made of. */
   version: number
   createdAt: Date

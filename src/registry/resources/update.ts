@@ -25,7 +25,8 @@ export interface ResourceChangeOptions {
 /**
  * Changes what is given and leaves the rest; scopes are replaced as a whole. A scope that stays keeps the clients that may
  * ask for it; a scope that goes is taken from them. The audience stays: tokens, consents and APIs know the resource by it.
- * @throws RegistryError `not_found`, `invalid` with the field, `conflict` when the version moved on
+ * @throws RegistryError `not_found`, `invalid` with the field, `forbidden` for a built-in resource, `conflict` when the
+ * version moved on
  */
 export async function updateResource(
   db: Knex,
@@ -36,6 +37,7 @@ export async function updateResource(
   return db.transaction(async (trx) => {
     const resource = await lockResource(trx, idOrAudience)
     requireResourceVersion(resource, ifVersion)
+    if (resource.builtIn) throw new RegistryError('forbidden', 'a built-in resource can not be changed')
     const settings = checkedResourceSettings(merge(resource, change))
     const changed = (Object.keys(settings) as (keyof ResourceSettings)[]).filter(
       (name) => !isDeepStrictEqual(settings[name], resource[name]),

@@ -19,6 +19,12 @@ export interface Consent extends ConsentedScopes {
   expiresAt: Date | null
 }
 
+/** The same with the app that it was given to. */
+export interface ClientConsent extends Consent {
+  clientId: string
+  clientName: string
+}
+
 /** An app that may act for a person, or has a live token, as the account page shows it. */
 export interface ConnectedApp {
   clientId: string

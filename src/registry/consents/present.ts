@@ -1,4 +1,4 @@
-import type { ConnectedApp, Consent } from './consent.ts'
+import type { ClientConsent, ConnectedApp, Consent } from './consent.ts'
 
 /** A consent as it may leave the server; nothing allowed is an empty one. */
 export function presentConsent(consent: Consent | undefined): Record<string, unknown> {
@@ -7,6 +7,20 @@ export function presentConsent(consent: Consent | undefined): Record<string, unk
     resources: consent?.resources ?? {},
     granted_at: consent?.grantedAt.toISOString() ?? null,
     expires_at: consent?.expiresAt?.toISOString() ?? null,
+  }
+}
+
+/** A consent with its app, as it may leave the server. A person has one for each app, so the app's id names it. */
+export function presentClientConsent(consent: ClientConsent): Record<string, unknown> {
+  const { openid, resources, granted_at, expires_at } = presentConsent(consent)
+  return {
+    id: consent.clientId,
+    client_id: consent.clientId,
+    client_name: consent.clientName,
+    openid_scopes: openid,
+    resources,
+    granted_at,
+    expires_at,
   }
 }
 

@@ -7,6 +7,14 @@ import { holdUser, revokeGrants } from '../revocation.ts'
 import { presentConsent } from './present.ts'
 import { findConsent, removeConsents } from './queries.ts'
 
+export interface WithdrawConsent {
+  userId: string
+  clientId: string
+  /** Judges while the user's row is held; throws to refuse. */
+  guard?: ((trx: Knex) => Promise<void>) | undefined
+  actor: Actor
+}
+
 /**
  * Takes back everything a person allowed a client: the consents and, in the same transaction, every grant with its tokens.
  * Where there is nothing to take back, nothing is written.
@@ -14,11 +22,12 @@ import { findConsent, removeConsents } from './queries.ts'
  */
 export async function withdrawConsent(
   db: Knex,
-  { userId, clientId, actor }: { userId: string; clientId: string; actor: Actor },
+  { userId, clientId, guard, actor }: WithdrawConsent,
 ): Promise<{ grantsRevoked: number }> {
   if (!isId('usr', userId) || !isId('cli', clientId)) return { grantsRevoked: 0 }
   return db.transaction(async (trx) => {
     await holdUser(trx, userId)
+    await guard?.(trx)
     const before = await findConsent(trx, userId, clientId)
     const consents = await removeConsents(trx, userId, clientId)
     const grantsRevoked = await revokeGrants(trx, { userId, clientId })

@@ -5,7 +5,10 @@ import type { Actor } from '../../lib/actor.ts'
 import { isId } from '../../lib/ids.ts'
 import { endSessions, holdUser } from '../revocation.ts'
 import { presentSession } from './present.ts'
-import { findLiveSessions, revokeBrowserGrants } from './queries.ts'
+import { findLiveSessions, isSessionUid, revokeBrowserGrants } from './queries.ts'
+
+/** Judges while the user's row is held; throws to refuse. */
+type Guard = (trx: Knex) => Promise<void>
 
 /**
  * Signs one browser out: the session ends, and in the same transaction the grants of web and single-page apps that were
@@ -14,11 +17,10 @@ import { findLiveSessions, revokeBrowserGrants } from './queries.ts'
  */
 export async function endSession(
   db: Knex,
-  { userId, uid, actor }: { userId: string; uid: string; actor: Actor },
+  { userId, uid, guard, actor }: { userId: string; uid: string; guard?: Guard | undefined; actor: Actor },
 ): Promise<boolean> {
-  // What comes from a form may hold anything; the database would refuse a NUL with an error.
-  if (!/^[\w-]{1,128}$/.test(uid)) return false
-  return (await end(db, userId, actor, { uid })) > 0
+  if (!isSessionUid(uid)) return false
+  return (await end(db, userId, actor, { uid }, guard)) > 0
 }
 
 /**
@@ -38,10 +40,12 @@ async function end(
   userId: string,
   actor: Actor,
   which: { uid?: string; exceptUid?: string },
+  guard?: Guard,
 ): Promise<number> {
   if (!isId('usr', userId)) return 0
   return db.transaction(async (trx) => {
     await holdUser(trx, userId)
+    await guard?.(trx)
     const sessions = await findLiveSessions(trx, userId, which)
     for (const session of sessions) {
       const { uid } = session

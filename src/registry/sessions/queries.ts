@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import { isId } from '../../lib/ids.ts'
 import type { Session } from './session.ts'
 
-interface SessionRow {
+export interface SessionRow {
   uid: string
   user_agent: string | null
   address: string | null
@@ -11,7 +11,7 @@ interface SessionRow {
   expires_at: Date
 }
 
-const COLUMNS = [
+export const COLUMNS = [
   'uid',
   'user_agent',
   'address',
@@ -29,7 +29,19 @@ export async function listSessions(db: Knex, userId: string): Promise<Session[]>
       { column: 'uid', order: 'asc' },
     ])
     .select<SessionRow[]>(...COLUMNS)
-  return rows.map(session)
+  return rows.map(toSession)
+}
+
+/** One live session of this person. */
+export async function findSession(db: Knex, userId: string, uid: string): Promise<Session | undefined> {
+  if (!isId('usr', userId) || !isSessionUid(uid)) return undefined
+  const [found] = await findLiveSessions(db, userId, { uid })
+  return found
+}
+
+/** What comes from a form or a path may hold anything; the database would refuse a NUL with an error. */
+export function isSessionUid(uid: string): boolean {
+  return /^[\w-]{1,128}$/.test(uid)
 }
 
 /** A person's live sessions: all, all but one, or one. */
@@ -42,7 +54,7 @@ export async function findLiveSessions(
   if (which.uid !== undefined) query.where({ uid: which.uid })
   if (which.exceptUid !== undefined) query.whereNot({ uid: which.exceptUid })
   const rows = await query.select<SessionRow[]>(...COLUMNS)
-  return rows.map(session)
+  return rows.map(toSession)
 }
 
 /**
@@ -57,7 +69,7 @@ export async function revokeBrowserGrants(trx: Knex, userId: string, uid: string
     .delete()
 }
 
-function session(row: SessionRow): Session {
+export function toSession(row: SessionRow): Session {
   return {
     uid: row.uid,
     userAgent: row.user_agent,
@@ -68,6 +80,6 @@ function session(row: SessionRow): Session {
   }
 }
 
-function live(db: Knex, userId: string): Knex.QueryBuilder {
+export function live(db: Knex, userId: string): Knex.QueryBuilder {
   return db('sessions').where({ user_id: userId }).whereNull('ended_at').whereRaw('expires_at > clock_timestamp()')
 }

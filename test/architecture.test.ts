@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, '..')
 const src = join(root, 'src')
 
 /** What others see of `events`. */
-const RECORDS = ['events/outbox', 'events/catalogue', 'events/audit']
+const RECORDS = ['events/outbox', 'events/catalogue', 'events/audit', 'events/channels']
 
 /** Folder → the folders and files of ours that it may import. Itself is always allowed; `type:` means types only. */
 const MAY_IMPORT: Record<string, string[]> = {
@@ -19,10 +19,11 @@ const MAY_IMPORT: Record<string, string[]> = {
   outbound: ['lib'],
   events: ['lib', 'database', 'telemetry', 'outbound'],
   keys: ['lib', 'database', 'telemetry', ...RECORDS],
-  registry: ['lib', 'type:database', 'telemetry', ...RECORDS],
+  registry: ['lib', 'type:database', 'telemetry', 'outbound', ...RECORDS],
   oidc: ['lib', 'config', 'type:database', 'keys', 'registry', ...RECORDS, 'type:telemetry'],
   interactions: ['lib', 'http', 'registry', 'type:oidc', 'type:database', 'type:telemetry'],
   'resource-server': ['lib'],
+  client: ['lib'],
   demo: ['lib', 'http', 'telemetry', 'database', 'resource-server'],
 }
 

@@ -1,0 +1,5 @@
+import type { OperationFacts } from './operation.ts'
+
+export const operations: Readonly<Record<string, OperationFacts>> = {}
+
+export interface GrantryOperations {}

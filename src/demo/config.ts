@@ -1,6 +1,7 @@
 /** The demo's own configuration. It shares no variable but ISSUER, DATA_DIR and LOG_LEVEL with the server, and no secret. */
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import type { RateLimitPolicy } from '../http/rate-limit/algorithms.ts'
 import type { LogLevel } from '../telemetry/logger.ts'
 
 export interface DemoConfig {
@@ -14,6 +15,10 @@ export interface DemoConfig {
   readonly database: { readonly url?: string; readonly dataDirectory: string }
   /** The playground's public client. */
   readonly clientId: string | undefined
+  /** Other origins whose pages may call the API. */
+  readonly origins: readonly string[]
+  /** How often each caller may ask. */
+  readonly rateLimit: RateLimitPolicy | 'off'
   readonly log: { readonly level: LogLevel }
 }
 
@@ -40,6 +45,20 @@ const origin = (example: string) => {
     .transform((text) => new URL(text).origin)
 }
 
+const RATE_LIMIT = /^(?:off|(?:(fixed-window|sliding-window|token-bucket|leaky-bucket) )?(\d{1,6})\/(\d{1,5}))$/
+const RATE_LIMIT_HINT =
+  'must be requests/seconds such as 600/60, with fixed-window, sliding-window, token-bucket or leaky-bucket before it, or off'
+
+function rateLimit(text: string): RateLimitPolicy | 'off' {
+  const [, algorithm = 'token-bucket', quota, windowSeconds] = RATE_LIMIT.exec(text) ?? []
+  if (quota === undefined) return 'off'
+  return {
+    algorithm: algorithm as RateLimitPolicy['algorithm'],
+    quota: Number(quota),
+    windowSeconds: Number(windowSeconds),
+  }
+}
+
 const environment = z.object({
   DEMO_PORT: z
     .string()
@@ -62,6 +81,17 @@ const environment = z.object({
     .string()
     .regex(/^[\x21-\x7e]{1,255}$/, 'must be the id of a public client, such as cli_…')
     .optional(),
+  DEMO_ORIGINS: z
+    .string()
+    .transform((text) => text.split(',').map((entry) => entry.trim()))
+    .pipe(z.array(origin('https://shop.example.com')))
+    .default([]),
+  DEMO_RATE_LIMIT: z
+    .string()
+    .regex(RATE_LIMIT, RATE_LIMIT_HINT)
+    .transform(rateLimit)
+    .refine((policy) => policy === 'off' || (policy.quota > 0 && policy.windowSeconds > 0), RATE_LIMIT_HINT)
+    .default({ algorithm: 'token-bucket', quota: 600, windowSeconds: 60 }),
   LOG_LEVEL: z.enum(LEVELS, `must be one of ${LEVELS.join(', ')}`).default('info'),
 })
 
@@ -73,7 +103,7 @@ export function loadDemoConfig(env: Record<string, string | undefined>): DemoCon
   const given = Object.entries(env).filter(([, value]) => value?.trim())
   const result = environment.safeParse(Object.fromEntries(given.map(([name, value]) => [name, value?.trim()])))
   if (!result.success) {
-    throw new DemoConfigError(result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`))
+    throw new DemoConfigError(result.error.issues.map(({ path, message }) => `${String(path[0])} ${message}`))
   }
   const { data } = result
   return Object.freeze({
@@ -85,6 +115,8 @@ export function loadDemoConfig(env: Record<string, string | undefined>): DemoCon
       dataDirectory: resolve(data.DATA_DIR, 'demo'),
     }),
     clientId: data.DEMO_CLIENT_ID,
+    origins: Object.freeze(data.DEMO_ORIGINS),
+    rateLimit: data.DEMO_RATE_LIMIT,
     log: Object.freeze({ level: data.LOG_LEVEL }),
   })
 }

@@ -9,6 +9,8 @@ test('an empty environment is enough', (t) => {
     issuer: 'http://localhost:3000',
     database: { dataDirectory: resolve('./data/demo') },
     clientId: undefined,
+    origins: [],
+    rateLimit: { algorithm: 'token-bucket', quota: 600, windowSeconds: 60 },
     log: { level: 'info' },
   })
 })
@@ -22,6 +24,8 @@ test('every value can be given, and origins lose their slash', (t) => {
     DEMO_DATABASE_URL: 'postgres://demo@localhost/orders',
     DATA_DIR: '/var/lib/grantry',
     DEMO_CLIENT_ID: 'cli_x',
+    DEMO_ORIGINS: 'https://shop.example.com/, http://localhost:5173',
+    DEMO_RATE_LIMIT: 'sliding-window 20/10',
     LOG_LEVEL: 'debug',
   })
   t.deepEqual(config, {
@@ -30,6 +34,8 @@ test('every value can be given, and origins lose their slash', (t) => {
     issuer: 'https://login.example.com',
     database: { url: 'postgres://demo@localhost/orders', dataDirectory: '/var/lib/grantry/demo' },
     clientId: 'cli_x',
+    origins: ['https://shop.example.com', 'http://localhost:5173'],
+    rateLimit: { algorithm: 'sliding-window', quota: 20, windowSeconds: 10 },
     log: { level: 'debug' },
   })
   t.true(Object.isFrozen(config))
@@ -45,13 +51,25 @@ test('all mistakes are reported at once, each with its variable and a good value
         ISSUER: 'http://login.example.com',
         DEMO_DATABASE_URL: 'mysql://x',
         DEMO_CLIENT_ID: 'with space',
+        DEMO_ORIGINS: 'http://localhost:5173,https://*.example.com/shop',
+        DEMO_RATE_LIMIT: '0/60',
         LOG_LEVEL: 'loud',
       }),
     { instanceOf: DemoConfigError },
   )
   t.deepEqual(
     error.problems.map((problem) => problem.split(' ')[0]),
-    ['DEMO_PORT', 'DEMO_HOST', 'DEMO_URL', 'ISSUER', 'DEMO_DATABASE_URL', 'DEMO_CLIENT_ID', 'LOG_LEVEL'],
+    [
+      'DEMO_PORT',
+      'DEMO_HOST',
+      'DEMO_URL',
+      'ISSUER',
+      'DEMO_DATABASE_URL',
+      'DEMO_CLIENT_ID',
+      'DEMO_ORIGINS',
+      'DEMO_RATE_LIMIT',
+      'LOG_LEVEL',
+    ],
   )
   t.regex(error.message, /ISSUER must be https unless it is localhost/)
   t.regex(error.message, /DEMO_URL must be an origin such as http:\/\/localhost:4000/)
@@ -69,3 +87,12 @@ for (const url of [
     t.throws(() => loadDemoConfig({ DEMO_URL: url }), { instanceOf: DemoConfigError, message: /an origin/ })
   })
 }
+
+test('a rate limit is a number of requests and of seconds, or off', (t) => {
+  const limit = (text: string) => loadDemoConfig({ DEMO_RATE_LIMIT: text }).rateLimit
+  t.deepEqual(limit('100/1'), { algorithm: 'token-bucket', quota: 100, windowSeconds: 1 })
+  t.is(limit('off'), 'off')
+  for (const wrong of ['100', '100/0', '-1/60', 'random 1/1', '1/1 token-bucket']) {
+    t.throws(() => limit(wrong), { instanceOf: DemoConfigError, message: /DEMO_RATE_LIMIT must be requests/ })
+  }
+})

@@ -1,4 +1,5 @@
 /** The demo in this process, against a fake issuer and a database of its own. */
+import type { DemoConfig } from '../../src/demo/config.ts'
 import { startDemo, type Demo } from '../../src/demo/server.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { emptyDatabaseUrl, type Teardown } from './database.ts'
@@ -14,11 +15,15 @@ export interface DemoFixture {
 
 export interface DemoFixtureOptions extends Partial<FakeIssuerOptions> {
   clientId?: string
+  origins?: readonly string[]
+  rateLimit?: DemoConfig['rateLimit']
+  /** Of another fixture, to share its database. */
+  databaseUrl?: string
 }
 
 export async function startDemoFixture(t: Teardown, options: DemoFixtureOptions = {}): Promise<DemoFixture> {
-  const { clientId, ...issuing } = options
-  const url = await emptyDatabaseUrl(t)
+  const { clientId, origins = [], rateLimit = 'off', databaseUrl, ...issuing } = options
+  const url = databaseUrl ?? (await emptyDatabaseUrl(t))
   const issuerOptions: FakeIssuerOptions = { audience: '', ...issuing }
   const issuer = await startFakeIssuer(issuerOptions)
   t.teardown(() => issuer.stop())
@@ -31,6 +36,8 @@ export async function startDemoFixture(t: Teardown, options: DemoFixtureOptions 
       issuer: issuer.url,
       database: { url, dataDirectory: '' },
       clientId,
+      origins,
+      rateLimit,
       log: { level: 'info' },
     },
     { log: createLogger({ level: 'info', destination }) },

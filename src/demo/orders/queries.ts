@@ -93,11 +93,17 @@ async function readPage<T extends { id: string }>(
   if (keys.where) void rows.whereRaw(keys.where, keys.bindings)
   const found = (await rows.limit(limit + 1).offset(offset)) as (T & { place: string })[]
   const last = found.length > limit ? found[limit - 1] : undefined
-  const items = found.slice(0, limit).map(({ place: _, ...item }) => item as unknown as T)
+  const items = found.slice(0, limit).map(withoutPlace)
   return { items, next: last && { value: last.place, id: last.id }, total }
 }
 
 async function count(query: Query): Promise<number> {
   const [row] = (await query.clone().clearSelect().count({ total: '*' })) as { total: number }[]
   return row?.total ?? 0
+}
+
+function withoutPlace<T>(row: T & { place?: string }): T {
+  const item = { ...row }
+  delete item.place
+  return item
 }

@@ -96,7 +96,7 @@ async function seed(db: Knex, apiUrl: string): Promise<Omit<FirstRun, 'issuer'>>
     createClient(db, {
       kind: 'spa',
       name: 'Grantry playground',
-      redirectUris: [`${apiUrl}/callback`],
+      redirectUris: [`${apiUrl}/callback`, `${apiUrl}/api/docs/callback`],
       postLogoutRedirectUris: [`${apiUrl}/`],
       allowedOrigins: [apiUrl],
       access,

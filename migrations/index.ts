@@ -9,6 +9,7 @@ import * as limits from './0006-limits.ts'
 import * as management from './0007-management.ts'
 import * as lists from './0008-lists.ts'
 import * as eventOrder from './0009-event-order.ts'
+import * as webhooks from './0010-webhooks.ts'
 
 export interface Migration {
   name: string
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
   { name: '0007-management', ...management },
   { name: '0008-lists', ...lists },
   { name: '0009-event-order', ...eventOrder },
+  { name: '0010-webhooks', ...webhooks },
 ]

@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto'
 
-export type IdPrefix = 'usr' | 'cli' | 'res' | 'sec' | 'con' | 'apk' | 'evt'
+export type IdPrefix = 'usr' | 'cli' | 'res' | 'sec' | 'con' | 'apk' | 'evt' | 'whk' | 'dlv'
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 const BODY = /^[a-z2-7]{26}$/

@@ -82,7 +82,7 @@ test('readers on two instances see every event of both once and in one order, wh
       }
     }),
   )
-  const [first, second] = await Promise.all([...feeds.map((feed) => follow(feed, 200)), ...writers])
+  const [[first, second]] = await Promise.all([Promise.all(feeds.map((feed) => follow(feed, 200))), ...writers])
   t.is(new Set(first).size, 200)
   t.deepEqual(first, second)
 })

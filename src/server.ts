@@ -17,18 +17,22 @@ import { connectDatabase, type Database } from './database/connect.ts'
 import { migrateUp } from './database/migrate.ts'
 import { startSweeper } from './database/sweeper.ts'
 import { addressLimit } from './http/address-limit.ts'
+import { expiredIdempotencyKeys } from './http/api/idempotency.ts'
 import { cacheable } from './http/cacheable.ts'
 import { forwarded } from './http/forwarded.ts'
 import { health } from './http/health.ts'
 import { createHttpServer, isDisconnect } from './http/http-server.ts'
 import { limits } from './http/limits.ts'
+import { expiredRateLimits } from './http/rate-limit/algorithms.ts'
+import { pathLimits, refuseClient } from './http/rate-limit/path-limits.ts'
+import { createRateLimiter } from './http/rate-limit/rate-limiter.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import { trace } from './http/trace.ts'
 import { createFormTokens } from './interactions/page.ts'
-import { failed, notFound, serveAssets } from './interactions/other-pages.ts'
+import { failed, notFound, serveAssets, tooMany } from './interactions/other-pages.ts'
 import { createRenderer } from './interactions/pages/render.ts'
 import { createProtocolPages } from './interactions/protocol-pages.ts'
-import { createInteractions } from './interactions/routes.ts'
+import { createInteractions, signInPath } from './interactions/routes.ts'
 import { keyPolicy } from './config/key-policy.ts'
 import { keyPolicyProblems } from './keys/key-policy.ts'
 import { checkMasterKey } from './keys/master-key-canary.ts'
@@ -39,7 +43,7 @@ import { createStorage } from './oidc/adapter/adapter.ts'
 import { expired } from './oidc/adapter/expired.ts'
 import { currentProvider, type CurrentProvider } from './oidc/current-provider.ts'
 import { createInteractionGateway } from './oidc/interaction-gateway.ts'
-import { anonymousPaths, cacheablePaths, protocolMethods } from './oidc/routes.ts'
+import { anonymousPaths, cacheablePaths, clientPaths, protocolMethods } from './oidc/routes.ts'
 import { ensureManagementResource } from './registry/resources/built-in.ts'
 import { createPasswordHasher } from './registry/users/password.ts'
 import { createLoginThrottle } from './registry/users/throttle.ts'
@@ -77,7 +81,8 @@ export async function createAuthServer(config: Config, masterKeys: MasterKeys, l
 
     const keys = await createKeyRing({ db, policy, masterKeys, log })
     lifecycle.add('keys', () => keys.close())
-    const sweeper = startSweeper({ db, log, expired, everySeconds: SWEEP_SECONDS })
+    const leftovers = [...expired, expiredIdempotencyKeys, expiredRateLimits]
+    const sweeper = startSweeper({ db, log, expired: leftovers, everySeconds: SWEEP_SECONDS })
     lifecycle.add('sweeper', () => sweeper.stop())
 
     const server = createHttpServer(createApp({ config, masterKeys, log, db, keys }).callback())
@@ -104,10 +109,11 @@ function createApp({ config, masterKeys, log, db, keys }: Parts): Koa {
   const storage = createStorage({ pool: db.pool, masterKeys, issuer: config.issuer, log, refreshReuseSeconds })
   const pages = createProtocolPages(renderer)
   const provider = currentProvider({ config, db, masterKeys, storage, pages, log }, keys)
-  const gateway = createInteractionGateway(() => provider.get(), config)
+  const gateway = createInteractionGateway(() => provider.get(), { config, db })
   const hasher = createPasswordHasher()
   const throttle = createLoginThrottle()
   const tokens = createFormTokens(derive(masterKeys, 'forms'))
+  const limiter = createRateLimiter({ pool: db.pool, policies: config.rateLimits, log })
 
   const app = new Koa({ proxy: true })
   app.on('error', (err: Error) => {
@@ -121,7 +127,15 @@ function createApp({ config, masterKeys, log, db, keys }: Parts): Koa {
   app.use(limits())
   app.use(failed(renderer, log))
   app.use(forwarded({ origin: config.issuer, trustProxy: config.trustProxy }))
+  // Which policy stands before which path: authorization requests by address in memory; these by address for all instances;
+  // the APIs ('address' before, 'api' after they know who calls) by themselves.
   app.use(addressLimit({ paths: anonymousPaths, perMinute: config.authorizationsPerMinute }))
+  app.use(
+    pathLimits(limiter, [
+      { policy: 'token', paths: clientPaths, refuse: refuseClient },
+      { policy: 'login', paths: signInPath, refuse: tooMany(renderer) },
+    ]),
+  )
   app.use(serveAssets(renderer))
   app.use(cacheable(cacheablePaths, config.keys.jwksMaxAgeSeconds))
   app.use(protocol(provider.handle))

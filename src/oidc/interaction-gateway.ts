@@ -4,10 +4,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { errors, type Client, type InteractionResults, type Provider } from 'oidc-provider'
 import type { Config } from '../config/load.ts'
+import type { Database } from '../database/connect.ts'
 import { ACCOUNT_CLIENT_ID } from '../registry/clients/client.ts'
+import { findActiveUser } from '../registry/users/queries.ts'
 import type { User } from '../registry/users/user.ts'
 import { policyOf, type Policy } from './configuration/client-metadata.ts'
 import { mustAlwaysAsk, type Scopes } from './configuration/consent.ts'
+import { createManagementRules } from './configuration/management.ts'
 import { routes } from './routes.ts'
 import { signInOf } from './sign-in.ts'
 
@@ -62,7 +65,25 @@ interface Details {
   session?: { accountId?: string }
 }
 
-export function createInteractionGateway(current: () => Provider, config: Config): InteractionGateway {
+export interface GatewayDependencies {
+  config: Config
+  db: Pick<Database, 'pool'>
+}
+
+export function createInteractionGateway(
+  current: () => Provider,
+  { config, db }: GatewayDependencies,
+): InteractionGateway {
+  const management = createManagementRules(config.issuer)
+
+  /** What the person can decide about: scopes that their roles rule out are neither shown nor granted. */
+  async function limited(pending: PendingInteraction): Promise<PendingInteraction> {
+    const { userId, requested } = pending
+    const user = userId === undefined ? undefined : await findActiveUser(db.pool, userId)
+    const resources = user ? management.allowed(requested.resources, user.roles) : requested.resources
+    return { ...pending, requested: { ...requested, resources } }
+  }
+
   async function finish(req: IncomingMessage, res: ServerResponse, result: InteractionResults, merge: boolean) {
     return unlessEnded(() => current().interactionResult(req, res, result, { mergeWithLastSubmission: merge }))
   }
@@ -71,7 +92,7 @@ export function createInteractionGateway(current: () => Provider, config: Config
     async find(req, res) {
       const details = (await unlessEnded(() => current().interactionDetails(req, res))) as Details | undefined
       const client = details && (await current().Client.find(String(details.params.client_id)))
-      return client && describe(details, client, config)
+      return client && limited(describe(details, client, config))
     },
     signIn: (req, res, user) => finish(req, res, { login: signInOf(user) }, false),
     approve: (req, res, approved) => finish(req, res, { consent: { approved } }, true),

@@ -13,6 +13,7 @@ import { claims, createFindAccount, extraTokenClaims, PASSWORD_SIGN_IN } from '.
 import { policyOf, POLICY } from './configuration/client-metadata.ts'
 import { createGrantLoader, interactionRules } from './configuration/consent.ts'
 import { expiresWithSession, issueRefreshToken, lifetimes } from './configuration/lifetimes.ts'
+import { createManagementRules } from './configuration/management.ts'
 import { resourceIndicators } from './configuration/resources.ts'
 import { reportErrors } from './listeners.ts'
 import { applyModelRules } from './model-rules.ts'
@@ -88,6 +89,7 @@ function closeRedemptions(provider: Provider, { codes }: Storage): void {
 }
 
 function configuration({ config, db, masterKeys, storage, pages }: ProviderDependencies, keys: KeySet): Configuration {
+  const management = createManagementRules(config.issuer)
   return {
     adapter: (model: string) => storage.adapter(model),
     jwks: keys.jwks as NonNullable<Configuration['jwks']>,
@@ -108,14 +110,14 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
       id_token_signed_response_alg: 'RS256',
     },
     enabledJWA: { idTokenSigningAlgValues: ['RS256'] },
-    findAccount: createFindAccount(db),
+    findAccount: createFindAccount(db, management),
     extraTokenClaims,
     ttl: lifetimes(config),
     expiresWithSession,
     issueRefreshToken,
     rotateRefreshToken: true,
-    loadExistingGrant: createGrantLoader({ db }),
-    interactions: { policy: interactionRules(), url: (_ctx, { uid }) => `/interaction/${uid}` },
+    loadExistingGrant: createGrantLoader({ db, management }),
+    interactions: { policy: interactionRules(management), url: (_ctx, { uid }) => `/interaction/${uid}` },
     cookies: cookies(config.issuer, masterKeys),
     renderError: (ctx, out) => pages.error(ctx, out),
     features: {
@@ -125,7 +127,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
       // A token tells nothing to, and takes no harm from, any client but its own (RFC 7662 §4, RFC 7009 §2.1).
       introspection: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
-      resourceIndicators: resourceIndicators(db),
+      resourceIndicators: resourceIndicators(db, management),
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: (ctx) => pages.confirmLogout(ctx, logoutForm(ctx)),

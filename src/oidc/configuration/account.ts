@@ -2,6 +2,7 @@ import type { Configuration, FindAccount, KoaContextWithOIDC } from 'oidc-provid
 import type pg from 'pg'
 import { findActiveUser } from '../../registry/users/queries.ts'
 import type { User } from '../../registry/users/user.ts'
+import type { ManagementRules } from './management.ts'
 
 /** OpenID Connect Core §5.4: which scope reveals which claims. */
 export const claims: NonNullable<Configuration['claims']> = {
@@ -14,9 +15,10 @@ export const claims: NonNullable<Configuration['claims']> = {
 export const PASSWORD_SIGN_IN = { acr: 'urn:grantry:acr:password', amr: ['pwd'] }
 
 /** People from the registry. A disabled or deleted one is not found, so every token that asks for them ends. */
-export function createFindAccount({ pool }: { pool: pg.Pool }): FindAccount {
-  return async (_ctx, sub) => {
+export function createFindAccount({ pool }: { pool: pg.Pool }, management: ManagementRules): FindAccount {
+  return async (ctx, sub, source) => {
     const user = await findActiveUser(pool, sub)
+    if (user && source && ctx.oidc.route === 'token') management.requireSomething(ctx, user, source)
     return user && { accountId: user.id, user, claims: () => Promise.resolve(toClaims(user)) }
   }
 }

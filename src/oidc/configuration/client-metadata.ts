@@ -7,6 +7,7 @@ export interface Policy {
   kind: ClientKind
   firstParty: boolean
   builtIn: boolean
+  selfRegistered: boolean
   openidScopes: string[]
   access: ResourceAccess[]
   allowedOrigins: string[]
@@ -29,6 +30,7 @@ export function toMetadata(client: ActiveClient, issuer: string): AdapterPayload
     kind: client.kind,
     firstParty: client.firstParty,
     builtIn: client.builtIn,
+    selfRegistered: client.selfRegistered,
     openidScopes: client.openidScopes,
     access: client.access,
     allowedOrigins: client.allowedOrigins,

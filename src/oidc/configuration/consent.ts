@@ -13,6 +13,7 @@ import type { User } from '../../registry/users/user.ts'
 import { requestedBy } from '../origin.ts'
 import { passwordOfSignIn, passwordSetAt } from '../sign-in.ts'
 import { policyOf } from './client-metadata.ts'
+import type { ManagementRules } from './management.ts'
 
 /** Scopes by where they count: OpenID's own, and those of each resource by its audience. */
 export interface Scopes {
@@ -29,7 +30,7 @@ export function mustAlwaysAsk(client: { kind: string; builtIn: boolean }, redire
   return isLoopbackRedirect(redirectUri) || isCustomSchemeRedirect(redirectUri)
 }
 
-export function interactionRules() {
+export function interactionRules(management: ManagementRules) {
   const { Check, base } = interactionPolicy
   const policy = base()
   const ask = (check: (ctx: KoaContextWithOIDC) => boolean) => (ctx: KoaContextWithOIDC) =>
@@ -64,6 +65,14 @@ export function interactionRules() {
       }),
     ),
   )
+  policy.get('consent')?.checks.add(
+    new Check(
+      'roles_allow_nothing',
+      'the roles of the user allow nothing of this',
+      // There is nothing to ask: the request ends here. Not before sign-in, where another person may take over.
+      ask((ctx) => management.leavesNothing(ctx) && management.refuseRequest()),
+    ),
+  )
   return policy
 }
 
@@ -71,10 +80,12 @@ export function interactionRules() {
  * The grant under which this authorization request may be answered: the session's own, widened or newly made when the
  * person has just approved, consented earlier (in whatever browser), or the operator calls the client first-party.
  */
-export function createGrantLoader({ db }: { db: Database }) {
+export function createGrantLoader({ db, management }: { db: Database; management: ManagementRules }) {
   return async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
     const { client, account, session } = ctx.oidc
     if (!client || !account || !session) return undefined
+    if (management.leavesNothing(ctx)) return undefined
+    management.limitRequest(ctx)
     const requested = requestedScopes(ctx)
     const approval = await approvedScopes(ctx, db, requested)
     const existing = await existingGrant(ctx)

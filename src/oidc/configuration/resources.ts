@@ -6,10 +6,11 @@ import { errors, type Client, type KoaContextWithOIDC, type ResourceServer } fro
 import type pg from 'pg'
 import { findResourceByAudience } from '../../registry/resources/queries.ts'
 import { policyOf, type Policy } from './client-metadata.ts'
+import type { ManagementRules } from './management.ts'
 
 const MOST_RESOURCES = 20
 
-export function resourceIndicators({ pool }: { pool: pg.Pool }) {
+export function resourceIndicators({ pool }: { pool: pg.Pool }, management: ManagementRules) {
   return {
     enabled: true,
     // With a resource granted, a token request that names none gets a token for it, even beside `openid`.
@@ -47,7 +48,7 @@ export function resourceIndicators({ pool }: { pool: pg.Pool }) {
       refuseForeignScopes(ctx, client, [audience, params.resource ?? []].flat() as string[])
       return {
         audience,
-        scope: allowed.scopes.join(' '),
+        scope: management.issuable(ctx, audience, policyOf(client), allowed.scopes).join(' '),
         accessTokenFormat: resource.tokenFormat,
         ...(resource.accessTokenTtl === null ? {} : { accessTokenTTL: resource.accessTokenTtl }),
         // The library keeps only its own fields; `jwt` it keeps as it is, so the wanted claims ride along in it.

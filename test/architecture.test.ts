@@ -22,6 +22,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   registry: ['lib', 'type:database', 'telemetry', 'outbound', ...RECORDS],
   oidc: ['lib', 'config', 'type:database', 'keys', 'registry', ...RECORDS, 'type:telemetry'],
   interactions: ['lib', 'http', 'registry', 'type:oidc', 'type:database', 'type:telemetry'],
+  management: ['lib', 'http', 'keys', 'registry', 'events', 'type:database'],
   'resource-server': ['lib'],
   client: ['lib'],
   demo: ['lib', 'http', 'telemetry', 'database', 'resource-server'],
@@ -31,12 +32,12 @@ const MAY_IMPORT: Record<string, string[]> = {
 const PACKAGE_OWNERS: Record<string, string[]> = {
   'oidc-provider': ['oidc', 'type:interactions'],
   knex: ['database', 'type:http', 'type:registry', 'type:keys', 'type:events', 'type:development', 'type:cli'],
-  pg: ['database', 'type:http', 'type:registry', 'type:oidc', 'type:keys'],
+  pg: ['database', 'type:http', 'type:registry', 'type:oidc', 'type:keys', 'type:management'],
   argon2: ['registry'],
   eta: ['interactions'],
   undici: ['outbound', 'client'],
   ws: ['events'],
-  koa: ['http', 'interactions', 'demo', 'server', 'type:oidc', 'type:resource-server'],
+  koa: ['http', 'interactions', 'demo', 'server', 'type:oidc', 'type:management', 'type:resource-server'],
 }
 
 interface Import {

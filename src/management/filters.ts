@@ -19,8 +19,8 @@ export function flagFilter(about: string) {
     .meta({ description: about, example: 'true' })
 }
 
-const EARLIEST = Date.UTC(1, 0, 1)
-const LATEST = Date.UTC(9999, 11, 31)
+const EARLIEST = Date.parse('0001-01-01T00:00:00Z')
+const LATEST = Date.parse('9999-12-31T00:00:00Z')
 
 const pointInTime = z.iso.datetime({ offset: true }).refine(
   (text) => {

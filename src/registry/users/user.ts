@@ -103,6 +103,11 @@ export function parseRoles(given: readonly string[]): string[] {
   return roles
 }
 
+/** Whether a username is given as an e-mail address, and so has to be the account's own. */
+export function isAddress(username: string): boolean {
+  return folded(username).includes('@')
+}
+
 /** What someone typed to sign in, in the normal form that accounts are stored in; undefined when no account can have it. */
 export function normalizeLogin(given: string): string | undefined {
   if (given.length > LONGEST_EMAIL * 2) return undefined

@@ -45,17 +45,17 @@ const origin = (example: string) => {
     .transform((text) => new URL(text).origin)
 }
 
-const RATE_LIMIT = /^(?:off|(?:(fixed-window|sliding-window|token-bucket|leaky-bucket) )?(\d{1,6})\/(\d{1,5}))$/
+const RATE_LIMIT = /^(?:off|(fixed-window|sliding-window|token-bucket|leaky-bucket);q=([1-9]\d{0,6});w=([1-9]\d{0,5}))$/
 const RATE_LIMIT_HINT =
-  'must be requests/seconds such as 600/60, with fixed-window, sliding-window, token-bucket or leaky-bucket before it, or off'
+  'must be off, or an algorithm (fixed-window, sliding-window, token-bucket, leaky-bucket) with requests and seconds, such as token-bucket;q=600;w=60'
 
 function rateLimit(text: string): RateLimitPolicy | 'off' {
-  const [, algorithm = 'token-bucket', quota, windowSeconds] = RATE_LIMIT.exec(text) ?? []
-  if (quota === undefined) return 'off'
+  const [, algorithm, quota, seconds] = RATE_LIMIT.exec(text) ?? []
+  if (algorithm === undefined) return 'off'
   return {
     algorithm: algorithm as RateLimitPolicy['algorithm'],
     quota: Number(quota),
-    windowSeconds: Number(windowSeconds),
+    windowSeconds: Number(seconds),
   }
 }
 
@@ -90,7 +90,6 @@ const environment = z.object({
     .string()
     .regex(RATE_LIMIT, RATE_LIMIT_HINT)
     .transform(rateLimit)
-    .refine((policy) => policy === 'off' || (policy.quota > 0 && policy.windowSeconds > 0), RATE_LIMIT_HINT)
     .default({ algorithm: 'token-bucket', quota: 600, windowSeconds: 60 }),
   LOG_LEVEL: z.enum(LEVELS, `must be one of ${LEVELS.join(', ')}`).default('info'),
 })

@@ -25,7 +25,7 @@ test('every value can be given, and origins lose their slash', (t) => {
     DATA_DIR: '/var/lib/grantry',
     DEMO_CLIENT_ID: 'cli_x',
     DEMO_ORIGINS: 'https://shop.example.com/, http://localhost:5173',
-    DEMO_RATE_LIMIT: 'sliding-window 20/10',
+    DEMO_RATE_LIMIT: 'sliding-window;q=20;w=10',
     LOG_LEVEL: 'debug',
   })
   t.deepEqual(config, {
@@ -52,7 +52,7 @@ test('all mistakes are reported at once, each with its variable and a good value
         DEMO_DATABASE_URL: 'mysql://x',
         DEMO_CLIENT_ID: 'with space',
         DEMO_ORIGINS: 'http://localhost:5173,https://*.example.com/shop',
-        DEMO_RATE_LIMIT: '0/60',
+        DEMO_RATE_LIMIT: 'token-bucket;q=0;w=60',
         LOG_LEVEL: 'loud',
       }),
     { instanceOf: DemoConfigError },
@@ -88,11 +88,11 @@ for (const url of [
   })
 }
 
-test('a rate limit is a number of requests and of seconds, or off', (t) => {
+test('a rate limit is an algorithm with a number of requests and of seconds, or off', (t) => {
   const limit = (text: string) => loadDemoConfig({ DEMO_RATE_LIMIT: text }).rateLimit
-  t.deepEqual(limit('100/1'), { algorithm: 'token-bucket', quota: 100, windowSeconds: 1 })
+  t.deepEqual(limit('leaky-bucket;q=100;w=1'), { algorithm: 'leaky-bucket', quota: 100, windowSeconds: 1 })
   t.is(limit('off'), 'off')
-  for (const wrong of ['100', '100/0', '-1/60', 'random 1/1', '1/1 token-bucket']) {
-    t.throws(() => limit(wrong), { instanceOf: DemoConfigError, message: /DEMO_RATE_LIMIT must be requests/ })
+  for (const wrong of ['100', 'token-bucket', 'token-bucket;q=1;w=0', 'token-bucket;q=-1;w=1', 'random;q=1;w=1']) {
+    t.throws(() => limit(wrong), { instanceOf: DemoConfigError, message: /DEMO_RATE_LIMIT must be off, or/ })
   }
 })

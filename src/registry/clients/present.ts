@@ -52,6 +52,7 @@ function presentAccess({ resourceId, audience, scopes }: ResourceAccess) {
   return { resource_id: resourceId, audience, scopes }
 }
 
-function presentSecret({ id, hint, createdAt, expiresAt }: ClientSecretHint) {
+/** A secret as far as it may be told. */
+export function presentSecret({ id, hint, createdAt, expiresAt }: ClientSecretHint) {
   return { id, hint, created_at: createdAt.toISOString(), expires_at: expiresAt?.toISOString() ?? null }
 }

@@ -74,6 +74,7 @@ export interface ResourceFilter {
   /** In any spelling that has the same normal form. */
   audience?: string | undefined
   tokenFormat?: TokenFormat | undefined
+  builtIn?: boolean | undefined
   /** Part of the name or of the audience, in any case. */
   q?: string | undefined
   created?: TimeRange | undefined
@@ -88,6 +89,7 @@ export async function listResources(
   // What is no audience is looked for all the same, and found nowhere.
   if (filter.audience !== undefined) query.where('r.audience', normalAudience(filter.audience) ?? '')
   if (filter.tokenFormat !== undefined) query.where('r.token_format', filter.tokenFormat)
+  if (filter.builtIn !== undefined) query.where('r.built_in', filter.builtIn)
   if (filter.q !== undefined) whereContains(query, ['r.name', 'r.audience'], filter.q)
   whereTime(query, 'r.created_at', filter.created)
   const { rows, next, total } = await readPage<ResourceRow>(query, PAGES, page)

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { LogLevel } from '../telemetry/logger.ts'
+import { defaultRateLimits, rateLimit, type RateLimit } from './rate-limits.ts'
 import { variables, type TrustProxy, type Values, type Variable, type VariableName } from './variables.ts'
 
 export interface Config {
@@ -20,6 +21,7 @@ export interface Config {
   /** As given; `loadMasterKeys` reads it, or makes one in development. */
   readonly masterKey: string | undefined
   readonly authorizationsPerMinute: number
+  readonly rateLimits: Readonly<Record<keyof typeof defaultRateLimits, RateLimit | 'off'>>
   readonly log: { readonly level: LogLevel }
   readonly tokens: {
     readonly accessSeconds: number
@@ -81,6 +83,12 @@ export function loadConfig(env: Environment): Config {
     },
     masterKey: values.MASTER_KEY,
     authorizationsPerMinute: values.AUTHORIZATIONS_PER_MINUTE ?? 600,
+    rateLimits: {
+      address: values.RATE_LIMIT_ADDRESS ?? rateLimit(defaultRateLimits.address),
+      api: values.RATE_LIMIT_API ?? rateLimit(defaultRateLimits.api),
+      token: values.RATE_LIMIT_TOKEN ?? rateLimit(defaultRateLimits.token),
+      login: values.RATE_LIMIT_LOGIN ?? rateLimit(defaultRateLimits.login),
+    },
     log: { level: values.LOG_LEVEL ?? 'info' },
     tokens: {
       accessSeconds: values.ACCESS_TOKEN_SECONDS ?? 300,

@@ -3,6 +3,7 @@
  * A test holds both documents against this list.
  */
 import { isIP } from 'node:net'
+import { defaultRateLimits, rateLimit } from './rate-limits.ts'
 
 export interface Variable<T> {
   /** One sentence for the operator. */
@@ -119,6 +120,27 @@ export const variables = {
       'Authorization requests that one address may make in a minute, on each instance; every one leaves a row for some minutes.',
     unset: '600',
     parse: wholeNumber(1, 1_000_000),
+  },
+  RATE_LIMIT_ADDRESS: {
+    about:
+      'Requests to the APIs from one address, before anybody knows who calls; as ALGORITHM;q=REQUESTS;w=SECONDS with an algorithm of fixed-window, sliding-window, token-bucket and leaky-bucket, or off. All instances count together.',
+    unset: defaultRateLimits.address,
+    parse: rateLimit,
+  },
+  RATE_LIMIT_API: {
+    about: 'Requests to the APIs by one user, client or API key.',
+    unset: defaultRateLimits.api,
+    parse: rateLimit,
+  },
+  RATE_LIMIT_TOKEN: {
+    about: 'Requests to the token, revocation and introspection endpoints from one address.',
+    unset: defaultRateLimits.token,
+    parse: rateLimit,
+  },
+  RATE_LIMIT_LOGIN: {
+    about: 'Attempts to sign in from one address, right or wrong.',
+    unset: defaultRateLimits.login,
+    parse: rateLimit,
   },
   DEMO_DATABASE_URL: {
     about: "The demo's own database, if it shall not start an embedded one.",

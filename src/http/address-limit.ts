@@ -1,5 +1,6 @@
 import type { Middleware } from 'koa'
 import { networkOf } from '../lib/network.ts'
+import { rateLimitHeaders } from './rate-limit/headers.ts'
 
 export interface AddressLimitOptions {
   /** Paths that the limit is for. */
@@ -14,7 +15,8 @@ const MOST_ADDRESSES = 20_000
 
 /**
  * A first line for requests that anybody may make and that each leave a row behind: every instance lets one address make so
- * many (token bucket), and answers 429 beyond. It bounds what a stranger can write; finer limits are made elsewhere.
+ * many (token bucket), and answers 429 beyond. It bounds what a stranger can write, and asks nobody: the limits that all
+ * instances share (rate-limit/) need a row themselves.
  */
 export function addressLimit({ paths, perMinute, now = Date.now }: AddressLimitOptions): Middleware {
   const perSecond = perMinute / 60
@@ -34,8 +36,16 @@ export function addressLimit({ paths, perMinute, now = Date.now }: AddressLimitO
     if (left >= 0) return next()
 
     ctx.status = 429
-    ctx.set('Retry-After', String(Math.max(1, Math.ceil(-left / perSecond))))
+    ctx.set(refusal(perMinute, Math.max(1, Math.ceil(-left / perSecond))))
     ctx.body = { error: 'temporarily_unavailable', error_description: 'too many requests from this address' }
     return undefined
   }
+}
+
+/** Told to those who are refused only: the others are mostly redirected, and a browser reads none of it. */
+function refusal(limit: number, seconds: number): Record<string, string> {
+  const nothing = { remaining: 0, resetSeconds: seconds, retryAfterSeconds: seconds }
+  return rateLimitHeaders([
+    { policy: 'authorize', allowed: false, counted: true, limit, windowSeconds: 60, ...nothing },
+  ])
 }

@@ -1,4 +1,4 @@
-import type { Middleware } from 'koa'
+import type { Context, Middleware } from 'koa'
 import type { Logger } from '../telemetry/logger.ts'
 import { showPage } from './page.ts'
 import type { Renderer } from './pages/render.ts'
@@ -30,6 +30,14 @@ export function failed(renderer: Renderer, log: Logger): Middleware {
       ctx.remove('Location')
       showPage(ctx, renderer, 'error', { code: 'server_error', traceId }, { status: 500 })
     }
+  }
+}
+
+/** What a person sees who asked too often; `Retry-After` is set. */
+export function tooMany(renderer: Renderer): (ctx: Context) => void {
+  return (ctx) => {
+    const model = { code: 'too_many_requests', traceId: String(ctx.state.traceId) }
+    showPage(ctx, renderer, 'error', model, { status: 429 })
   }
 }
 

@@ -13,6 +13,9 @@ import { allow, showConsent } from './consent.ts'
 import { readOwnForm, seeOther, showPage } from './page.ts'
 import { attemptSignIn, showSignIn } from './sign-in.ts'
 
+/** Where a password is sent, in every spelling that the router takes. */
+export const signInPath = /^\/interaction\/[^/]+\/login\/?$/i
+
 export function createInteractions(browser: Browser): Middleware[] {
   const { gateway, renderer, tokens, issuer } = browser
   const router = new Router({ prefix: '/interaction/:uid' })

@@ -20,6 +20,9 @@ export const anonymousPaths: ReadonlySet<string> = new Set([routes.authorization
 const READ = ['GET', 'HEAD'] as const
 const SHARED = [...READ, 'OPTIONS'] as const
 
+/** Where clients prove who they are. */
+export const clientPaths: ReadonlySet<string> = new Set([routes.token, routes.introspection, routes.revocation])
+
 const METHODS = new Map<string, readonly string[]>([
   ...[...cacheablePaths].map((path) => [path, SHARED] as const),
   [routes.authorization, READ],

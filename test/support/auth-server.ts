@@ -34,6 +34,7 @@ export async function startAuthServer(t: Teardown, overrides: Environment = {}):
     MASTER_KEY: newMasterKey(),
     DEMO_PORT: 'off',
     AUTHORIZATIONS_PER_MINUTE: '1000000',
+    RATE_LIMIT_LOGIN: 'sliding-window;q=1000000;w=60',
     ...overrides,
   })
   const logs: Record<string, unknown>[] = []
@@ -78,6 +79,7 @@ export async function startServerProcesses(
     MASTER_KEY: newMasterKey(),
     DEMO_PORT: 'off',
     AUTHORIZATIONS_PER_MINUTE: '1000000',
+    RATE_LIMIT_LOGIN: 'sliding-window;q=1000000;w=60',
     ...overrides,
   }
   const servers = await Promise.all(ports.map((port) => startProcess(t, { ...shared, PORT: String(port) })))

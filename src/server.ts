@@ -23,11 +23,13 @@ import { forwarded } from './http/forwarded.ts'
 import { health } from './http/health.ts'
 import { createHttpServer, isDisconnect } from './http/http-server.ts'
 import { limits } from './http/limits.ts'
+import { renderProblems } from './http/problem.ts'
 import { expiredRateLimits } from './http/rate-limit/algorithms.ts'
 import { pathLimits, refuseClient } from './http/rate-limit/path-limits.ts'
 import { createRateLimiter } from './http/rate-limit/rate-limiter.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import { trace } from './http/trace.ts'
+import { fork } from './http/under.ts'
 import { createFormTokens } from './interactions/page.ts'
 import { failed, notFound, serveAssets, tooMany } from './interactions/other-pages.ts'
 import { createRenderer } from './interactions/pages/render.ts'
@@ -39,6 +41,7 @@ import { checkMasterKey } from './keys/master-key-canary.ts'
 import { createKeyRing, type KeyRing } from './keys/ring.ts'
 import { createLifecycle } from './lib/lifecycle.ts'
 import { derive, type MasterKeys } from './lib/master-key.ts'
+import { problemTypeBase } from './management/problems.ts'
 import { createStorage } from './oidc/adapter/adapter.ts'
 import { expired } from './oidc/adapter/expired.ts'
 import { currentProvider, type CurrentProvider } from './oidc/current-provider.ts'
@@ -59,6 +62,8 @@ export interface AuthServer {
   close(deadlineMs?: number): Promise<void>
 }
 
+/** Where the management API stands; there it speaks in problems, and no page answers. */
+const API = '/api'
 const SWEEP_SECONDS = 60
 const VIEWS = join(import.meta.dirname, '..', 'views')
 
@@ -124,9 +129,9 @@ function createApp({ config, masterKeys, log, db, keys }: Parts): Koa {
   app.use(trace(log))
   app.use(securityHeaders({ https: config.issuer.startsWith('https:') }))
   app.use(health(() => readiness(db, keys, config)))
-  app.use(limits())
-  app.use(failed(renderer, log))
-  app.use(forwarded({ origin: config.issuer, trustProxy: config.trustProxy }))
+  app.use(fork(API, renderProblems({ log, typeBase: problemTypeBase(config.issuer) }), failed(renderer, log)))
+  app.use(limits({ api: API }))
+  app.use(forwarded({ origin: config.issuer, trustProxy: config.trustProxy, api: API }))
   // Which policy stands before which path: authorization requests by address in memory; these by address for all instances;
   // the APIs ('address' before, 'api' after they know who calls) by themselves.
   app.use(addressLimit({ paths: anonymousPaths, perMinute: config.authorizationsPerMinute }))

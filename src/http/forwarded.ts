@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import type { Context, Middleware } from 'koa'
+import { isUnder, refusal } from './under.ts'
 
 /** Proxies whose X-Forwarded-* count: a number of hops, or networks in CIDR form. */
 export type TrustProxy = { readonly hops: number } | { readonly networks: readonly string[] }
@@ -13,15 +14,25 @@ export interface ForwardedOptions {
   /** The one origin that this process answers for. */
   origin: string
   trustProxy: TrustProxy | undefined
+  /** Where refusals are thrown, for an API's own renderer of problems: `/api`. */
+  api?: string
 }
 
 /**
  * Refuses other hosts with 421 (RFC 9110 §15.5.20) and requests that name several with 400, and rewrites the headers that
  * name client, host and protocol to what is known to be true. Without TRUST_PROXY nobody's word counts but the socket's.
  */
-export function forwarded({ origin, trustProxy }: ForwardedOptions): Middleware {
+export function forwarded({ origin, trustProxy, api }: ForwardedOptions): Middleware {
   const expected = new URL(origin)
   const trusted = trustProxy && 'networks' in trustProxy ? blockList(trustProxy.networks) : undefined
+
+  function refuse(ctx: Context, status: 400 | 421, why: string): undefined {
+    if (api !== undefined && isUnder(ctx.path, api)) throw refusal(status, why)
+    ctx.status = status
+    ctx.type = 'text'
+    ctx.body = `${why}\n`
+    return undefined
+  }
 
   return (ctx, next) => {
     const { req } = ctx
@@ -51,13 +62,6 @@ const TARGET = /^(?:https?:\/\/(?<authority>[^/?#]*))?(?<path>(?:\/.*)?)$/is
 /** RFC 9112 §3.2: with two of them, the servers on the way may each believe another. */
 function countHosts({ rawHeaders }: IncomingMessage): number {
   return rawHeaders.filter((name, index) => index % 2 === 0 && /^host$/i.test(name)).length
-}
-
-function refuse(ctx: Context, status: 400 | 421, why: string): undefined {
-  ctx.status = status
-  ctx.type = 'text'
-  ctx.body = `${why}\n`
-  return undefined
 }
 
 /** X-Forwarded-For from left to right, then the peer of the socket. */

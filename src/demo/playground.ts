@@ -40,7 +40,7 @@ export function playgroundRoutes({ issuer, clientId, url }: Playground): Router 
   router.get('/', sendPage)
   router.get('/callback', sendPage)
   router.get('/playground/config.json', (ctx) => {
-    ctx.body = { issuer, client_id: clientId ?? null, resource: url, api: `${url}/api/v1` }
+    ctx.body = { issuer, client_id: clientId ?? null, resource: url, api: `${url}/api/v2` }
   })
   for (const [name, asset] of assets) {
     if (asset !== page) router.get(`/playground/${name}`, (ctx) => send(ctx, asset))

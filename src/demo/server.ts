@@ -7,8 +7,11 @@ import { Router } from '@koa/router'
 import Koa from 'koa'
 import type { RequestListener } from 'node:http'
 import { connectDatabase, type Database } from '../database/connect.ts'
+import { startSweeper } from '../database/sweeper.ts'
+import { expiredIdempotencyKeys, idempotencyTable } from '../http/api/idempotency.ts'
 import { health } from '../http/health.ts'
 import { renderProblems } from '../http/problem.ts'
+import { expiredRateLimits, rateLimitTable } from '../http/rate-limit/algorithms.ts'
 import { securityHeaders } from '../http/security-headers.ts'
 import { trace } from '../http/trace.ts'
 import { createLifecycle } from '../lib/lifecycle.ts'
@@ -19,12 +22,11 @@ import {
   type TokenVerifier,
 } from '../resource-server/index.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { createOrdersApi, SCOPES } from './api/api.ts'
 import type { DemoConfig } from './config.ts'
 import { listen } from './listen.ts'
-import { migrateOrders } from './orders.ts'
+import { migrateOrders, sharedSecret } from './orders/schema.ts'
 import { playgroundRoutes } from './playground.ts'
-import { problemsPage } from './problems.ts'
-import { ordersRoutes, scopes } from './routes.ts'
 
 export interface Demo {
   /** The origin at which it answers, and its resource identifier. */
@@ -36,22 +38,30 @@ export interface DemoDependencies {
   log: Logger
   /** Opened from the configuration when left out; then closed with the demo. */
   db?: Database
+  /** Tests: hold every answer against its schema. */
+  checkAnswers?: boolean
 }
 
+const SWEEP_SECONDS = 600
+
 /** Starts everything; when something can't start, ends what already did. */
-export async function startDemo(config: DemoConfig, { log, db: given }: DemoDependencies): Promise<Demo> {
+export async function startDemo(config: DemoConfig, { log, db: given, checkAnswers }: DemoDependencies): Promise<Demo> {
   const lifecycle = createLifecycle({
     onError: (name, error) => log.error({ err: error }, `${name} did not stop well`),
   })
   try {
     const db = given ?? (await connectDatabase({ ...config.database, poolMax: 5, log }))
     if (!given) lifecycle.add('database', () => db.close())
-    await migrateOrders(db)
+    await migrateOrders(db, [idempotencyTable, rateLimitTable])
+    const cursorSecrets = [await sharedSecret(db, 'cursor')]
+    const expired = [expiredIdempotencyKeys, expiredRateLimits]
+    const sweeper = startSweeper({ db, log, expired, everySeconds: SWEEP_SECONDS })
+    lifecycle.add('sweeper', () => sweeper.stop())
 
     let url = ''
     const server = await listen(config.listen, (port) => {
       url = config.url ?? `http://localhost:${port}`
-      return createHandler(config, { db, log, url })
+      return createHandler(config, { db, log, url, cursorSecrets, checkAnswers })
     })
     lifecycle.add('http', () => server.close())
     return { url, close: () => lifecycle.close() }
@@ -65,37 +75,33 @@ interface Parts {
   db: Database
   log: Logger
   url: string
+  cursorSecrets: readonly Buffer[]
+  checkAnswers: boolean | undefined
 }
 
-function createHandler({ issuer, clientId }: DemoConfig, { db, log, url }: Parts): RequestListener {
+function createHandler({ issuer, clientId, rateLimit }: DemoConfig, parts: Parts): RequestListener {
+  const { db, log, url } = parts
   const verifier = createTokenVerifier({ issuer, audience: url })
-  const routers = [
-    ordersRoutes('v1', { db, verifier, url }),
-    ordersRoutes('v2', { db, verifier, url }),
-    playgroundRoutes({ issuer, clientId, url }),
-    descriptionRoutes({ issuer, url }),
-  ]
+  const routers = [playgroundRoutes({ issuer, clientId, url }), metadataRoutes({ issuer, url })]
   const app = new Koa()
   app.on('error', (error: unknown) => log.error({ err: error }, 'request failed beyond answering'))
   app.use(securityHeaders({ https: url.startsWith('https:') }))
   app.use(health(() => missing({ db, verifier })))
   app.use(trace(log))
   app.use(renderProblems({ log, typeBase: `${url}/problems#` }))
+  for (const part of createOrdersApi({ ...parts, verifier, issuer, clientId, rateLimit })) app.use(part)
   for (const router of routers) app.use(router.routes()).use(router.allowedMethods())
   const handle = app.callback()
   return (request, response) => void handle(request, response)
 }
 
-function descriptionRoutes({ issuer, url }: { issuer: string; url: string }): Router {
+function metadataRoutes({ issuer, url }: { issuer: string; url: string }): Router {
+  const scopes = Object.keys(SCOPES)
   const metadata = protectedResourceMetadata({ resource: url, issuer, scopes, documentation: `${url}/` })
-  const problems = problemsPage()
   const router = new Router()
   router.get(protectedResourceMetadataPath(url), (ctx) => {
     ctx.set('cache-control', 'public, max-age=300')
     ctx.body = metadata
-  })
-  router.get('/problems', (ctx) => {
-    ctx.body = problems
   })
   return router
 }

@@ -17,7 +17,7 @@ interface ProblemBody {
   status: number
   detail?: string
   trace_id: string
-  errors?: { pointer: string; detail: string }[]
+  errors?: { pointer: string; detail: string; code: string }[]
 }
 
 const scope = fileScope()
@@ -67,10 +67,13 @@ test('a person sees two sample orders at first, once, however many ask at once',
 
 test('a machine sees an empty list', async (t) => {
   const machine = newPerson({ sub: 'cli_robot', client_id: 'cli_robot' })
-  t.deepEqual(await machine.list(), {
+  t.deepEqual(await machine.list('/api/v2/users/me/orders'), {
     data: [],
-    pagination: { next_cursor: null, has_more: false },
-    links: { self: `${fixture.demo.url}/api/v1/users/cli_robot/orders` },
+    pagination: { next_cursor: null, has_more: false, limit: 20 },
+    links: {
+      self: `${fixture.demo.url}/api/v2/users/me/orders`,
+      first: `${fixture.demo.url}/api/v2/users/me/orders`,
+    },
   })
 })
 
@@ -119,7 +122,8 @@ test('orders of another person are 403, whether that person exists or not', asyn
 test('the role orders-admin opens the orders of everybody, within its scope', async (t) => {
   const [ada, admin] = [newPerson(), newPerson({ roles: ['orders-admin'] })]
   const { data } = await ada.list()
-  t.deepEqual((await admin.list(`${api}/${ada.sub}/orders`)).data, data)
+  const ids = (orders: OrderBody[]) => orders.map(({ id }) => id)
+  t.deepEqual(ids((await admin.list(`${api}/${ada.sub}/orders`)).data), ids(data))
   const placed = await admin.call(`${api}/${ada.sub}/orders`, { method: 'POST', json: coffee })
   t.is(placed.status, 201)
   t.is((await ada.list()).data.length, 3)
@@ -163,60 +167,54 @@ test('a token for another API is 401, one without the scope 403 naming it', asyn
   t.regex(narrow.headers.get('www-authenticate')!, /error="insufficient_scope".* scope="orders:write"/)
 })
 
-test('at most 100 orders fit, however many are placed at once', async (t) => {
-  const ada = newPerson()
-  const place = () => ada.call(`${api}/me/orders`, { method: 'POST', json: coffee })
-  const answers = await Promise.all(Array.from({ length: 110 }, place))
-  const count = (status: number) => answers.filter((answer) => answer.status === status).length
-  t.is(count(201), 100)
-  t.is(count(409), 10)
-  t.is((await ada.list()).data.length, 100)
-})
-
-const badOrders: [string, unknown, { pointer: string; detail: string }[]][] = [
+const badOrders: [string, unknown, ProblemBody['errors']][] = [
   [
     'nothing in it',
     {},
     [
-      { pointer: '#/item', detail: 'must be text' },
-      { pointer: '#/amount_cents', detail: 'must be a whole number of cents' },
+      { pointer: '#/item', detail: 'must be text', code: 'missing' },
+      { pointer: '#/amount_cents', detail: 'must be a whole number of cents', code: 'missing' },
     ],
   ],
-  ['an unknown field', { ...coffee, 'a/b~c': 1 }, [{ pointer: '#/a~1b~0c', detail: 'is not known' }]],
-  ['a blank item', { ...coffee, item: ' ' }, [{ pointer: '#/item', detail: 'must not be empty' }]],
+  ['an unknown field', { ...coffee, 'a/b~c': 1 }, [{ pointer: '#/a~1b~0c', detail: 'is not known', code: 'unknown' }]],
+  ['a blank item', { ...coffee, item: ' ' }, [{ pointer: '#/item', detail: 'must not be empty', code: 'invalid' }]],
   [
     'a NUL',
     { ...coffee, item: 'a\0b' },
-    [{ pointer: '#/item', detail: 'must not contain control characters, line breaks or direction marks' }],
+    [{ pointer: '#/item', detail: 'must not hold NUL or half a character', code: 'format' }],
   ],
   [
     'half a character',
     { ...coffee, item: 'a\ud800' },
-    [{ pointer: '#/item', detail: 'must not contain control characters, line breaks or direction marks' }],
+    [{ pointer: '#/item', detail: 'must not hold NUL or half a character', code: 'format' }],
   ],
   [
     'too long an item',
     { ...coffee, item: 'x'.repeat(201) },
-    [{ pointer: '#/item', detail: 'must be at most 200 characters long, not 201' }],
+    [{ pointer: '#/item', detail: 'must be at most 200 characters long, not 201', code: 'invalid' }],
   ],
-  ['half a thing', { ...coffee, quantity: 0.5 }, [{ pointer: '#/quantity', detail: 'must be a whole number' }]],
+  [
+    'half a thing',
+    { ...coffee, quantity: 0.5 },
+    [{ pointer: '#/quantity', detail: 'must be a whole number', code: 'type' }],
+  ],
   [
     'a negative amount',
     { ...coffee, amount_cents: -1 },
-    [{ pointer: '#/amount_cents', detail: 'must not be negative' }],
+    [{ pointer: '#/amount_cents', detail: 'must not be negative', code: 'range' }],
   ],
   [
     'a huge amount',
     { ...coffee, amount_cents: 2 ** 53 - 1 },
-    [{ pointer: '#/amount_cents', detail: 'must be at most 100000000' }],
+    [{ pointer: '#/amount_cents', detail: 'must be at most 100000000', code: 'range' }],
   ],
   [
     'a strange currency',
     { ...coffee, currency: 'eur' },
-    [{ pointer: '#/currency', detail: 'must be a currency code such as EUR' }],
+    [{ pointer: '#/currency', detail: 'must be a currency code such as EUR', code: 'format' }],
   ],
-  ['a list instead of an order', [coffee], [{ pointer: '#', detail: 'must be an object' }]],
-  ['null instead of an order', null, [{ pointer: '#', detail: 'must be an object' }]],
+  ['a list instead of an order', [coffee], [{ pointer: '#', detail: 'must be an object', code: 'type' }]],
+  ['null instead of an order', null, [{ pointer: '#', detail: 'must be an object', code: 'type' }]],
 ]
 for (const [what, json, errors] of badOrders) {
   test(`an order with ${what} is refused, with a pointer to each place`, async (t) => {
@@ -288,7 +286,7 @@ test('what is not there and what can not be done are problems too', async (t) =>
   t.is(traced.headers.get('x-request-id'), 'ab'.repeat(16))
   const wrong = await status('DELETE', `${api}/me/orders`)
   t.is(wrong.status, 405)
-  t.deepEqual(wrong.headers.get('allow')?.split(', ').sort(), ['GET', 'HEAD', 'POST'])
+  t.deepEqual(wrong.headers.get('allow')?.split(', ').sort(), ['GET', 'HEAD', 'OPTIONS', 'POST'])
 })
 
 test('ids that no database could hold name nothing', async (t) => {

@@ -40,7 +40,7 @@ export async function startDemoFixture(t: Teardown, options: DemoFixtureOptions 
       rateLimit,
       log: { level: 'info' },
     },
-    { log: createLogger({ level: 'info', destination }) },
+    { log: createLogger({ level: 'info', destination }), checkAnswers: true },
   )
   t.teardown(() => demo.close())
   issuerOptions.audience = demo.url

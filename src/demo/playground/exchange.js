@@ -12,7 +12,16 @@
  * @property {any} [body] parsed JSON, or text
  */
 
-const SHOWN_HEADERS = new Set(['www-authenticate', 'location', 'content-type'])
+const SHOWN_HEADERS = new Set([
+  'www-authenticate',
+  'location',
+  'etag',
+  'link',
+  'ratelimit',
+  'ratelimit-policy',
+  'retry-after',
+  'content-type',
+])
 
 /**
  * Never throws: that nobody answers is a result as well.

@@ -5,6 +5,7 @@ import { exchange } from './exchange.js'
 import * as families from './family.js'
 import * as oauth from './oauth.js'
 import { decode } from './tokens.js'
+import { drawOrders } from './orders.js'
 import { byId, drawExchange, drawFamily, drawToken, element, notice, show, words } from './view.js'
 
 const MARGIN_MS = 1_500
@@ -60,15 +61,30 @@ function liveFamily() {
 
 // Step 3: the API.
 
+const MY_ORDERS = '/users/me/orders?limit=10'
+
 async function listOrders() {
-  const done = await callApi('GET', '/users/me/orders')
-  explainApi(done, 'The API found your id in the token and answered with your orders.')
+  const done = await callApi('GET', config.api + MY_ORDERS)
+  explainApi(done, 'The API found your id in the token and answered with your orders.', ordersOf(done))
+}
+
+/** What the API says can be done with an order, as buttons. @param {string} doing @param {string} url @param {any} order */
+async function act(doing, url, order) {
+  const done = await callApi('POST', url)
+  const list = await callApi('GET', config.api + MY_ORDERS)
+  const text = `“${order.item}” was ${doing}. See its links: what can’t be done any more is gone.`
+  explainApi(done, text, ordersOf(list))
+}
+
+/** @param {import('./exchange.js').Exchange} done */
+function ordersOf(done) {
+  return done.status === 200 ? drawOrders(done.body.data, (...order) => run(() => act(...order))) : undefined
 }
 
 async function createOrder() {
   const item = ITEMS[Math.floor(Math.random() * ITEMS.length)]
   const order = { item, quantity: 1, amount_cents: 500 + Math.floor(Math.random() * 40) * 100, currency: 'EUR' }
-  const done = await callApi('POST', '/users/me/orders', order)
+  const done = await callApi('POST', `${config.api}/users/me/orders`, order)
   explainApi(done, `“${item}” was ordered: the token holds the scope orders:write. List your orders to see it.`)
 }
 
@@ -77,13 +93,14 @@ async function callWithoutToken() {
   explainApi(done, 'The API answered though no token was sent. That should not happen.')
 }
 
-/** @param {string} method @param {string} path @param {unknown} [json] */
-function callApi(method, path, json) {
+/** A POST has a key of its own: sent twice, by accident or by a retry, it counts once. @param {string} method @param {string} url @param {unknown} [json] */
+function callApi(method, url, json) {
   const headers = {
     authorization: `Bearer ${tokens?.access_token}`,
+    ...(method === 'POST' ? { 'idempotency-key': `"${crypto.randomUUID()}"` } : {}),
     ...(json === undefined ? {} : { 'content-type': 'application/json' }),
   }
-  return exchange(config.api + path, { method, headers, json })
+  return exchange(url, { method, headers, json })
 }
 
 const API_REFUSALS = new Map([
@@ -92,20 +109,25 @@ const API_REFUSALS = new Map([
     401,
     'The API wants a good token. Its challenge (www-authenticate) names what it needs, and where a client finds the issuer.',
   ],
-  [403, 'The token is good, but it does not cover this.'],
-  [409, 'The demo keeps 100 orders for each person at most.'],
+  [429, 'Too many calls at once. Wait for as many seconds as retry-after says.'],
   [503, 'The API can’t reach the issuer to fetch its keys, so it can’t tell good tokens from bad ones.'],
 ])
 
-/** @param {import('./exchange.js').Exchange & { status: number }} done @param {string} success */
-function explainApi(done, success) {
+/** @param {import('./exchange.js').Exchange & { status: number }} done @param {string} success @param {Node} [more] */
+function explainApi(done, success, more) {
   const isGood = done.status >= 200 && done.status < 300
   const isExpired = done.status === 401 && /expired/.test(done.headers['www-authenticate'] ?? '')
   const refusal = isExpired
     ? 'Your access token has expired. Refresh below, then call again.'
-    : API_REFUSALS.get(done.status)
-  const text = isGood ? success : (refusal ?? 'The API refused.')
-  show('api-result', words(text, isGood ? 'good' : 'careful'), drawExchange(done))
+    : (API_REFUSALS.get(done.status) ?? inWords(done.body))
+  const text = isGood ? success : refusal
+  show('api-result', words(text, isGood ? 'good' : 'careful'), ...(more ? [more] : []), drawExchange(done))
+}
+
+/** A problem (RFC 9457) says what is wrong. @param {any} problem */
+function inWords(problem) {
+  const text = problem?.detail ?? problem?.title
+  return typeof text === 'string' ? `The API refused: ${text}.` : 'The API refused.'
 }
 
 // Step 4: refresh and replay.
@@ -269,18 +291,23 @@ function drawTimer() {
 }
 
 function joinButtons() {
-  for (const [id, act] of Object.entries(actions)) {
+  for (const [id, action] of Object.entries(actions)) {
     const button = byId(id)
     button.addEventListener('click', async () => {
-      if (isBusy || button.getAttribute('aria-disabled') === 'true') return
-      isBusy = true
-      try {
-        await act()
-      } finally {
-        isBusy = false
-        tick()
-      }
+      if (button.getAttribute('aria-disabled') !== 'true') await run(action)
     })
+  }
+}
+
+/** One thing at a time. @param {() => unknown} work */
+async function run(work) {
+  if (isBusy) return
+  isBusy = true
+  try {
+    await work()
+  } finally {
+    isBusy = false
+    tick()
   }
 }
 
@@ -356,7 +383,7 @@ function howToMakeClient() {
   const { resource } = config
   const commands = [
     `npx grantry resource create --audience ${resource} --name "Demo orders API" --scope "orders:read=See your orders" --scope "orders:write=Place orders for you"`,
-    `npx grantry client create --kind spa --name Playground --redirect-uri ${resource}/callback --post-logout-redirect-uri ${resource}/ --origin ${resource} --allow "${resource} orders:read orders:write"`,
+    `npx grantry client create --kind spa --name Playground --redirect-uri ${resource}/callback --redirect-uri ${resource}/api/docs/callback --post-logout-redirect-uri ${resource}/ --origin ${resource} --allow "${resource} orders:read orders:write"`,
   ]
   return notice(
     'careful',

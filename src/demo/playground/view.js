@@ -45,6 +45,7 @@ const REASONS = new Map([
   [401, 'Unauthorized'],
   [403, 'Forbidden'],
   [409, 'Conflict'],
+  [429, 'Too Many Requests'],
   [503, 'Service Unavailable'],
 ])
 

@@ -1,0 +1,182 @@
+/**
+ * The orders API: its versions, who may call it how often, and what it says of itself. The kit (`http/api`) does what every
+ * API of ours does; this folder says what is particular to orders, and it has no SQL.
+ */
+import type { Middleware } from 'koa'
+import type { Database } from '../../database/connect.ts'
+import { createApi, type ApiVersion } from '../../http/api/api.ts'
+import { apiDocuments } from '../../http/api/documents.ts'
+import { createIdempotencyStore } from '../../http/api/idempotency.ts'
+import type { Operation } from '../../http/api/operation.ts'
+import type { Problem } from '../../http/problem.ts'
+import type { RateLimitPolicy } from '../../http/rate-limit/algorithms.ts'
+import { apiLimits } from '../../http/rate-limit/api-limits.ts'
+import { createRateLimiter } from '../../http/rate-limit/rate-limiter.ts'
+import { authenticate, TokenError, type TokenVerifier } from '../../resource-server/index.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import { OrderRefusal } from '../orders/refusal.ts'
+import { demoProblems, problem } from '../problems.ts'
+import { v1, V1_DEPRECATED, V1_SUNSET } from '../v1.ts'
+import { v2 } from '../v2.ts'
+import type { Dialect } from '../versions.ts'
+import { principalOf } from './access.ts'
+import { eventOperations } from './event-operations.ts'
+import { itemOperations } from './item-operations.ts'
+import { orderOperations } from './order-operations.ts'
+
+export const SCOPES = {
+  'orders:read': 'See orders',
+  'orders:write': 'Place, change and cancel orders',
+} as const
+
+export interface OrdersApiOptions {
+  db: Database
+  log: Logger
+  verifier: TokenVerifier
+  issuer: string
+  /** The origin of every link, and the audience of the tokens. */
+  url: string
+  /** The playground's public client, which the reference page signs in with. */
+  clientId: string | undefined
+  rateLimit: RateLimitPolicy | 'off'
+  cursorSecrets: readonly Buffer[]
+  /** Tests: hold every answer against its schema. */
+  checkAnswers?: boolean | undefined
+}
+
+const TITLE = 'Demo orders API'
+const BASE = '/api'
+const VENDOR = 'grantry'
+
+/** Many people may share an address. */
+const PEOPLE_PER_ADDRESS = 10
+
+/** Everything below `/api`, and `/problems`. */
+export function createOrdersApi(options: OrdersApiOptions): Middleware[] {
+  const versions = versionsOf(options.url)
+  const typeBase = `${options.url}/problems#`
+  return [documents(options, versions, typeBase), api(options, versions, typeBase)]
+}
+
+function versionsOf(url: string): ApiVersion[] {
+  const documentation = `${url}${BASE}/docs`
+  return [
+    // Was there before the first release, without paging: it shows what a removed version says.
+    { number: 0, operations: [], removed: true, successor: v2.number },
+    {
+      number: v1.number,
+      operations: operationsOf(v1),
+      deprecated: { since: V1_DEPRECATED, sunset: V1_SUNSET, documentation },
+      successor: v2.number,
+    },
+    { number: v2.number, operations: operationsOf(v2) },
+  ]
+}
+
+function operationsOf(dialect: Dialect): Operation[] {
+  return [...orderOperations(dialect), ...(dialect.hasItems ? itemOperations(dialect) : []), ...eventOperations()]
+}
+
+function api(options: OrdersApiOptions, versions: ApiVersion[], typeBase: string): Middleware {
+  const { db, log, verifier, url, cursorSecrets, checkAnswers = false } = options
+  const scopes = scopesOf(versions)
+  return createApi({
+    title: TITLE,
+    base: BASE,
+    origin: url,
+    vendor: VENDOR,
+    versions,
+    defaultVersion: v2.number,
+    db,
+    log,
+    catalogue: demoProblems,
+    typeBase,
+    cursorSecrets,
+    authenticate: async (ctx) => {
+      const scope = scopes.get((ctx.state as { operation?: string }).operation ?? '') ?? ''
+      const token = await authenticate(ctx.req.rawHeaders, verifier, { scope }).catch(refuse)
+      return token && principalOf(token)
+    },
+    challenge: (scope) => verifier.refusals.missing(scope).challenge ?? 'Bearer',
+    problemOf,
+    idempotency: createIdempotencyStore({ knex: db.knex }),
+    limit: apiLimits(createRateLimiter({ pool: db.pool, policies: policies(options.rateLimit), log })),
+    checkAnswers,
+  })
+}
+
+function policies(limit: RateLimitPolicy | 'off') {
+  const address = limit === 'off' ? limit : { ...limit, quota: limit.quota * PEOPLE_PER_ADDRESS }
+  return { address, api: limit }
+}
+
+/** What each operation needs, so that whoever refuses a token can say it (RFC 6750 §3). */
+function scopesOf(versions: readonly ApiVersion[]): ReadonlyMap<string, string> {
+  return new Map(
+    versions
+      .flatMap(({ operations }) => operations)
+      .flatMap(({ id, access }) => (typeof access === 'object' ? [[id, access.scope]] : [])),
+  )
+}
+
+/** @returns undefined when nobody said who they are: the kit knows whether that matters */
+function refuse(error: unknown): undefined {
+  if (!(error instanceof TokenError)) throw error
+  if (error.status === 401 && error.error === undefined) return undefined
+  if (error.error !== 'insufficient_scope') throw error
+  throw problem('insufficient-scope', { detail: error.message, headers: error.headers })
+}
+
+function problemOf(error: unknown): Problem | undefined {
+  if (!(error instanceof OrderRefusal)) return undefined
+  const code = error.code === 'version-mismatch' ? 'precondition-failed' : error.code
+  return problem(code, { ...(error.message && { detail: error.message }), members: error.facts })
+}
+
+function documents(
+  { issuer, clientId, url }: OrdersApiOptions,
+  versions: readonly ApiVersion[],
+  typeBase: string,
+): Middleware {
+  return apiDocuments({
+    title: TITLE,
+    version: '2.0.0',
+    description: DESCRIPTION,
+    origin: url,
+    base: BASE,
+    vendor: VENDOR,
+    versions,
+    defaultVersion: v2.number,
+    catalogue: demoProblems,
+    typeBase,
+    tags: TAGS,
+    issuer,
+    security: {
+      oauth: { authorizationEndpoint: `${issuer}/auth`, tokenEndpoint: `${issuer}/token`, scopes: SCOPES },
+    },
+    ...(clientId && {
+      signIn: () =>
+        Promise.resolve({
+          issuer,
+          clientId,
+          redirectUri: `${url}${BASE}/docs/callback`,
+          resource: url,
+          scopes: ['openid', ...Object.keys(SCOPES)],
+        }),
+    }),
+  })
+}
+
+const DESCRIPTION = `Orders of people, as an API that trusts an authorization server and knows nothing else of it.
+
+Whose orders a request is about stands in the path; \`me\` is whoever the token stands for. The role \`orders-admin\` opens the
+orders of everybody, and sends them off.
+
+Version 1 has lists by page number and one item in each order. Version 2 has lists by cursor, and orders with several items.
+A version is named by the path, by \`API-Version\`, by \`Accept: application/vnd.${VENDOR}.v2+json\` or by \`?version=2\`.`
+
+const TAGS = {
+  Orders: 'What a person ordered, and what became of it.',
+  Items: 'The lines of an order, each a thing of its own.',
+  Account: 'What orders are paid from.',
+}

@@ -61,9 +61,9 @@ export interface Call<P = unknown, Q = unknown, B = unknown> {
    */
   ifVersion: number | undefined
   /** Whether the caller has the scope: links to what a caller may not do are left out. */
-  may(scope: string): boolean
+  may: (scope: string) => boolean
   /** The absolute URL of a path of this API and version: `link('/users/usr_…')`. */
-  link(path: string): string
+  link: (path: string) => string
   /** What `prepare` returned. */
   prepared: unknown
   /** Aborted when the caller goes away. */

@@ -1,12 +1,14 @@
 import type { Command } from 'commander'
+import type { Position } from '../lib/keyset.ts'
 import type { ApiKey } from '../registry/api-keys/api-key.ts'
 import { createApiKey } from '../registry/api-keys/create.ts'
 import { presentApiKey } from '../registry/api-keys/present.ts'
 import { listApiKeys } from '../registry/api-keys/queries.ts'
 import { revokeApiKey } from '../registry/api-keys/revoke.ts'
+import { DEFAULT_KEY_OVERLAP, rotateApiKey } from '../registry/api-keys/rotate.ts'
 import { managementScopes } from '../registry/management-scopes.ts'
 import { record, table } from './answer.ts'
-import { ACTOR, answering, pointInTime, repeated, verb, type CommonOptions } from './command.ts'
+import { ACTOR, answering, pointInTime, repeated, verb, wholeNumber, type CommonOptions } from './command.ts'
 import { UsageError, type Terminal } from './terminal.ts'
 
 interface CreateOptions extends CommonOptions {
@@ -16,6 +18,7 @@ interface CreateOptions extends CommonOptions {
   expiresAt?: Date
 }
 
+const PAGE = 500
 const STORE_IT = 'Store the value now: it is not shown again.'
 
 export function apiKeyCommands(program: Command, terminal: Terminal): void {
@@ -37,7 +40,14 @@ export function apiKeyCommands(program: Command, terminal: Terminal): void {
 
   verb(noun, 'list', 'all keys, oldest first').action(
     answering(terminal, async ({ db }) => {
-      const { apiKeys } = await listApiKeys(db.knex)
+      const apiKeys: ApiKey[] = []
+      const sorting = { by: 'created_at', descending: false }
+      let after: Position | undefined
+      do {
+        const page = await listApiKeys(db.knex, { limit: PAGE, sorting, after })
+        apiKeys.push(...page.apiKeys)
+        after = page.next
+      } while (after)
       const columns = [
         { title: 'ID', of: ({ id }: ApiKey) => id },
         { title: 'ENDS IN', of: ({ hint }: ApiKey) => `…${hint}` },
@@ -52,6 +62,21 @@ export function apiKeyCommands(program: Command, terminal: Terminal): void {
       )
     }),
   )
+
+  verb(noun, 'rotate <api-key>', 'make a new value; the one in use works on for a while')
+    .option(
+      '--overlap <seconds>',
+      'how long it does; 0 ends it at once, as after a leak',
+      wholeNumber,
+      DEFAULT_KEY_OVERLAP,
+    )
+    .action(
+      answering(terminal, async ({ db }, { overlap }: CommonOptions & { overlap: number }, id = '') => {
+        const rotation = { apiKeyId: id, overlapSeconds: overlap, actor: ACTOR }
+        const { apiKey, value } = await rotateApiKey(db.knex, rotation)
+        return record(presentApiKey(apiKey, value), STORE_IT)
+      }),
+    )
 
   verb(noun, 'revoke <api-key>', 'end a key, by its id').action(
     answering(terminal, async ({ db }, _options: CommonOptions, id = '') =>

@@ -29,6 +29,8 @@ export const auditActions = [
   'resource.update',
   'resource.delete',
   'api_key.create',
+  'api_key.update',
+  'api_key.rotate',
   'api_key.revoke',
   'webhook.create',
   'webhook.update',

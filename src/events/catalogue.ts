@@ -18,6 +18,8 @@ export const eventTypes = [
   'resource.updated',
   'resource.deleted',
   'api_key.created',
+  'api_key.updated',
+  'api_key.rotated',
   'api_key.revoked',
   'webhook.created',
   'webhook.updated',

@@ -14,6 +14,8 @@ import { newMasterKey, parseMasterKeys } from '../../src/lib/master-key.ts'
 import { createStorage } from '../../src/oidc/adapter/adapter.ts'
 import { createApiKey } from '../../src/registry/api-keys/create.ts'
 import { revokeApiKey } from '../../src/registry/api-keys/revoke.ts'
+import { rotateApiKey } from '../../src/registry/api-keys/rotate.ts'
+import { updateApiKey } from '../../src/registry/api-keys/update.ts'
 import { createClient } from '../../src/registry/clients/create.ts'
 import { deleteClient } from '../../src/registry/clients/delete.ts'
 import { deleteSecret } from '../../src/registry/clients/delete-secret.ts'
@@ -151,6 +153,8 @@ export function everyVerb(db: Database, actor: Actor): Verbs {
         secretly(made.value)
       },
     ],
+    ['api_key.update', () => updateApiKey(knex, { apiKeyId, changes: { name: 'Robot' }, actor })],
+    ['api_key.rotate', async () => secretly((await rotateApiKey(knex, { apiKeyId, actor })).value)],
     ['api_key.revoke', () => revokeApiKey(knex, { apiKeyId, actor })],
     [['key.publish', 'key.publish'], () => turnKeysOver(db, { policy, masterKeys })],
     [

@@ -94,7 +94,13 @@ test('an API key lives from create to revoke', async (t) => {
   t.deepEqual(await json(['api-key', 'list']), [apiKey])
   t.true((await json(['api-key', 'create', '--name', 'All', '--all-scopes'])).scopes.length > 10)
 
+  const rotated = await json(['api-key', 'rotate', made.id, '--overlap', '60'])
+  t.regex(rotated.value, /^grk_/)
+  t.not(rotated.value, value)
+  t.is(rotated.previous.hint, value.slice(-4))
+  t.regex((await run(['api-key', 'rotate', made.id])).stderr, /good until .*: rotate after that, or revoke the key\n$/)
+
   t.not((await json(['api-key', 'revoke', made.id])).revoked_at, null)
   const { stdout } = await run(['api-key', 'list'])
-  t.regex(stdout, new RegExp(`^${made.id} +…${value.slice(-4)} +revoked +CI`, 'm'))
+  t.regex(stdout, new RegExp(`^${made.id} +…${rotated.value.slice(-4)} +revoked +CI`, 'm'))
 })

@@ -2,12 +2,16 @@ import test from 'ava'
 import { digestSecret } from '../../src/lib/secret.ts'
 import { createApiKey } from '../../src/registry/api-keys/create.ts'
 import { presentApiKey } from '../../src/registry/api-keys/present.ts'
-import { findApiKey, listApiKeys } from '../../src/registry/api-keys/queries.ts'
+import type { Position } from '../../src/lib/keyset.ts'
+import type { ApiKey } from '../../src/registry/api-keys/api-key.ts'
+import { findApiKey, listApiKeys, type ApiKeyFilter } from '../../src/registry/api-keys/queries.ts'
 import { revokeApiKey } from '../../src/registry/api-keys/revoke.ts'
 import { managementScopes } from '../../src/registry/management-scopes.ts'
 import { RegistryError } from '../../src/registry/registry-error.ts'
 import { testDatabase } from '../support/database.ts'
 import { events } from './people.ts'
+
+const ALL = { limit: 100, sorting: { by: 'created_at', descending: false } }
 
 test('a key opens by its value, which is kept nowhere', async (t) => {
   const { knex, pool } = await testDatabase(t)
@@ -23,7 +27,7 @@ test('a key opens by its value, which is kept nowhere', async (t) => {
 
   const [row] = await knex('api_keys').select()
   t.deepEqual(row.digest, digestSecret(value))
-  const everything = JSON.stringify([row, await events(knex), presentApiKey(apiKey), await listApiKeys(knex)])
+  const everything = JSON.stringify([row, await events(knex), presentApiKey(apiKey), await listApiKeys(knex, ALL)])
   t.false(everything.includes(value))
   t.is(presentApiKey(apiKey, value).value, value)
   t.like((await events(knex))[0], { type: 'api_key.created', actor: 'cli', subject: apiKey.id })
@@ -85,7 +89,7 @@ test('names, scopes and end are checked, and a refused key leaves nothing', asyn
     const error = await t.throwsAsync(createApiKey(knex, { ...fine, ...odd }), { instanceOf: RegistryError })
     t.is(`${error?.code} ${error?.field}`, `invalid ${field}`)
   }
-  t.deepEqual(await listApiKeys(knex), { apiKeys: [] })
+  t.deepEqual((await listApiKeys(knex, ALL)).apiKeys, [])
   t.deepEqual(await events(knex), [])
 })
 
@@ -102,17 +106,48 @@ test('revoking happens once, however many do it', async (t) => {
   }
 })
 
-test('keys are listed page by page, each once', async (t) => {
+test('keys are listed page by page in every order, each once', async (t) => {
   const { knex } = await testDatabase(t)
-  for (let n = 0; n < 5; n += 1) await createApiKey(knex, { name: `key ${n}`, scopes: ['users:read'], actor: 'cli' })
-  await knex('api_keys').update({ created_at: knex.fn.now() })
-  const seen: string[] = []
-  for (let page = await listApiKeys(knex, { limit: 2 }); ;) {
-    seen.push(...page.apiKeys.map(({ id }) => id))
-    if (!page.next) break
-    page = await listApiKeys(knex, { limit: 2, after: page.next })
+  for (let n = 0; n < 5; n += 1) {
+    await createApiKey(knex, { name: `key ${n % 3}`, scopes: ['users:read'], actor: 'cli' })
   }
-  t.is(new Set(seen).size, 5)
-  t.is(seen.length, 5)
-  t.is((await listApiKeys(knex)).apiKeys.length, 5)
+  await knex('api_keys').update({ created_at: knex.fn.now() })
+  await knex('api_keys').where('name', 'key 1').update({ last_used_at: knex.fn.now() })
+  for (const by of ['created_at', 'name', 'last_used_at'] as const) {
+    for (const descending of [false, true]) {
+      const seen: ApiKey[] = []
+      let after: Position | undefined
+      do {
+        const page = await listApiKeys(knex, { limit: 2, sorting: { by, descending }, after, wantsTotal: true })
+        t.true(page.apiKeys.length <= 2)
+        t.is(page.total, 5)
+        seen.push(...page.apiKeys)
+        after = page.next
+      } while (after)
+      t.is(new Set(seen.map(({ id }) => id)).size, 5, by)
+      t.is(seen.length, 5, by)
+      const [first, last] = [seen[0], seen.at(-1)]
+      if (by === 'name') t.deepEqual([first?.name, last?.name], descending ? ['key 2', 'key 0'] : ['key 0', 'key 2'])
+      if (by === 'last_used_at') t.deepEqual([first?.name, last?.lastUsedAt], ['key 1', null], 'never used stands last')
+    }
+  }
+})
+
+test('lists of keys tell the revoked and the expired from the rest', async (t) => {
+  const { knex } = await testDatabase(t)
+  for (const name of ['good', 'revoked', 'expired', 'both', 'later']) {
+    const expiresAt = name === 'later' ? new Date(Date.now() + 60_000) : null
+    const { apiKey } = await createApiKey(knex, { name, scopes: ['users:read'], expiresAt, actor: 'cli' })
+    if (['revoked', 'both'].includes(name)) await revokeApiKey(knex, { apiKeyId: apiKey.id, actor: 'cli' })
+  }
+  await knex('api_keys')
+    .whereIn('name', ['expired', 'both'])
+    .update({ expires_at: knex.raw(`now() - interval '1 second'`) })
+  const names = async (filter: ApiKeyFilter) =>
+    (await listApiKeys(knex, { ...ALL, filter })).apiKeys.map(({ name }) => name)
+  t.deepEqual(await names({}), ['good', 'revoked', 'expired', 'both', 'later'])
+  t.deepEqual(await names({ revoked: true }), ['revoked', 'both'])
+  t.deepEqual(await names({ revoked: false }), ['good', 'expired', 'later'])
+  t.deepEqual(await names({ expired: true }), ['expired', 'both'])
+  t.deepEqual(await names({ revoked: false, expired: false }), ['good', 'later'])
 })

@@ -1,13 +1,13 @@
 import type { Knex } from 'knex'
 import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
-import type { Actor } from '../../lib/actor.ts'
+import { actorId, type Actor } from '../../lib/actor.ts'
 import { newId } from '../../lib/ids.ts'
 import { newSecret } from '../../lib/secret.ts'
 import { RegistryError } from '../registry-error.ts'
 import { API_KEY_PREFIX, normalizeKeyName, parseManagementScopes, type ApiKey } from './api-key.ts'
 import { presentApiKey } from './present.ts'
-import { insertApiKey, requireFuture } from './queries.ts'
+import { insertApiKey, isPast } from './queries.ts'
 
 export interface NewApiKey {
   name: string
@@ -31,8 +31,11 @@ export async function createApiKey(
   }
   const { value, digest, hint } = newSecret(API_KEY_PREFIX)
   return db.transaction(async (trx) => {
-    if (expiresAt) await requireFuture(trx, expiresAt)
-    const apiKey = await insertApiKey(trx, { id: newId('apk'), ...checked, digest, hint })
+    if (expiresAt && (await isPast(trx, expiresAt))) {
+      throw new RegistryError('invalid', 'expires_at must be in the future', 'expires_at')
+    }
+    const created_by = actorId(actor)
+    const apiKey = await insertApiKey(trx, { id: newId('apk'), ...checked, created_by, digest, hint })
     const data = { name: apiKey.name, scopes: apiKey.scopes, expires_at: apiKey.expiresAt?.toISOString() ?? null }
     await appendEvent(trx, { type: 'api_key.created', subject: apiKey.id, actor, data })
     await recordChange(trx, actor, { action: 'api_key.create', subject: apiKey.id, after: presentApiKey(apiKey) })

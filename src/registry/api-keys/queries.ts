@@ -1,37 +1,54 @@
 import type { Knex } from 'knex'
 import type pg from 'pg'
 import { isId } from '../../lib/ids.ts'
+import type { Position } from '../../lib/keyset.ts'
 import { digestSecret, looksLikeSecret } from '../../lib/secret.ts'
+import { isManagementScope } from '../management-scopes.ts'
+import { readPage, type PageOptions, type PageRules } from '../page.ts'
 import { RegistryError } from '../registry-error.ts'
 import { API_KEY_PREFIX, type ApiKey } from './api-key.ts'
-import { isManagementScope } from '../management-scopes.ts'
 
 interface ApiKeyRow {
   id: string
   name: string
   hint: string
   scopes: string[]
+  live_previous_hint: string | null
+  live_previous_until: Date | null
+  created_by: string | null
   created_at: Date
+  updated_at: Date
   expires_at: Date | null
   last_used_at: Date | null
   revoked_at: Date | null
+  version: number
 }
 
-const COLUMNS = [
-  'id',
-  'name',
-  'hint',
-  'scopes',
-  'created_at',
-  'expires_at',
-  'last_used_at',
-  'revoked_at',
-] as const satisfies readonly (keyof ApiKeyRow)[]
+/** The columns that a write may set. */
+interface ApiKeyChanges {
+  name?: string
+  scopes?: string[]
+  hint?: string
+  digest?: Buffer
+  previous_hint?: string | null | Knex.Raw
+  previous_digest?: Buffer | null | Knex.Raw
+  previous_until?: Knex.Raw | null
+  revoked_at?: Knex.Raw
+}
+
+/** Whether the value before the last rotation still opens, on the database's clock. */
+const OVERLAPS = 'previous_until > clock_timestamp() and revoked_at is null'
+
+const COLUMNS = `id, name, hint, scopes, created_by, created_at, updated_at, expires_at, last_used_at, revoked_at, version,
+  case when ${OVERLAPS} then previous_hint end as live_previous_hint,
+  case when ${OVERLAPS} then previous_until end as live_previous_until`
 
 const FIND = {
-  name: 'find-api-key',
-  text: `select ${COLUMNS.join(', ')}, last_used_at is null or last_used_at < now() - interval '1 minute' as is_stale
-    from api_keys where digest = $1 and revoked_at is null and (expires_at is null or expires_at > now())`,
+  name: 'find-api-key-by-value',
+  text: `select ${COLUMNS}, last_used_at is null or last_used_at < now() - interval '1 minute' as is_stale
+    from api_keys
+    where (digest = $1 or (previous_digest = $1 and previous_until > clock_timestamp()))
+      and revoked_at is null and (expires_at is null or expires_at > clock_timestamp())`,
 }
 
 const TOUCH = {
@@ -41,8 +58,9 @@ const TOUCH = {
 }
 
 /**
- * The key that someone presents, if it is one and still good. It is looked up by its digest, so no comparison can leak by
- * its timing; junk is thrown out by its checksum before the database is asked.
+ * The key that someone presents, if it is one and still good: by its value, or by the one before while a rotation overlaps.
+ * It is looked up by its digest, so no comparison can leak by its timing; junk is thrown out by its checksum before the
+ * database is asked.
  */
 export async function findApiKey(pool: pg.Pool, presentedValue: string): Promise<ApiKey | undefined> {
   if (!presentedValue.startsWith(`${API_KEY_PREFIX}_`) || !looksLikeSecret(presentedValue)) return undefined
@@ -57,77 +75,91 @@ export async function findApiKey(pool: pg.Pool, presentedValue: string): Promise
   return apiKey(row)
 }
 
-/** Where a page ended: the time as the database wrote it, and the id that settles ties. */
-export interface ApiKeyPosition {
-  value: string
-  id: string
+const PAGES = {
+  sortColumns: {
+    created_at: { column: 'created_at' },
+    name: { column: 'name' },
+    last_used_at: { column: 'last_used_at', nullable: true },
+  },
+  id: 'id',
+} as const satisfies PageRules
+
+export interface ApiKeyFilter {
+  revoked?: boolean | undefined
+  /** Whether its time is over, revoked or not. */
+  expired?: boolean | undefined
 }
 
-/** Keys by age, page by page, the revoked and expired among them. Without a limit all of them. */
+/** A page of keys, the revoked and expired among them, sorted by `created_at`, `name` or `last_used_at`. */
 export async function listApiKeys(
   db: Knex,
-  { limit, after }: { limit?: number; after?: ApiKeyPosition | undefined } = {},
-): Promise<{ apiKeys: ApiKey[]; next?: ApiKeyPosition }> {
-  const query = db('api_keys')
-    .select<(ApiKeyRow & { position: string })[]>(...COLUMNS, db.raw('created_at::text as position'))
-    .orderBy(['created_at', 'id'])
-  if (limit !== undefined) query.limit(limit + 1)
-  if (after) query.whereRaw('(created_at, id) > (?, ?)', [after.value, after.id])
-  const rows = await query
-  const page = limit === undefined ? rows : rows.slice(0, limit)
-  const last = page.at(-1)
-  const apiKeys = page.map(apiKey)
-  return rows.length > page.length && last ? { apiKeys, next: { value: last.position, id: last.id } } : { apiKeys }
+  { filter = {}, ...page }: PageOptions & { filter?: ApiKeyFilter | undefined },
+): Promise<{ apiKeys: ApiKey[]; next: Position | undefined; total: number | undefined }> {
+  const query = db('api_keys').select(db.raw(COLUMNS))
+  if (filter.revoked !== undefined) query.whereRaw(`revoked_at is ${filter.revoked ? 'not ' : ''}null`)
+  if (filter.expired === true) query.whereRaw('expires_at <= now()')
+  if (filter.expired === false) query.whereRaw('(expires_at is null or expires_at > now())')
+  const { rows, next, total } = await readPage<ApiKeyRow>(query, PAGES, page)
+  return { apiKeys: rows.map(apiKey), next, total }
 }
 
 export async function findApiKeyById(db: Knex, id: string): Promise<ApiKey | undefined> {
   if (!isId('apk', id)) return undefined
-  const row = await db('api_keys')
-    .where({ id })
-    .first<ApiKeyRow | undefined>(...COLUMNS)
+  const row = await db('api_keys').where({ id }).first<ApiKeyRow | undefined>(db.raw(COLUMNS))
   return row && apiKey(row)
+}
+
+/**
+ * Holds the key's row until the transaction ends, so that changes come one after the other.
+ * @throws RegistryError `not_found`
+ */
+export async function lockApiKey(trx: Knex, id: string): Promise<ApiKey> {
+  const held = isId('apk', id) && (await trx('api_keys').where({ id }).forUpdate().first('id'))
+  const found = held && (await findApiKeyById(trx, id))
+  if (!found) throw new RegistryError('not_found', 'there is no such API key')
+  return found
 }
 
 export async function insertApiKey(
   trx: Knex,
-  row: Pick<ApiKeyRow, 'id' | 'name' | 'hint' | 'scopes' | 'expires_at'> & { digest: Buffer },
+  row: { id: string; digest: Buffer; created_by: string } & Pick<ApiKeyRow, 'name' | 'hint' | 'scopes' | 'expires_at'>,
 ): Promise<ApiKey> {
-  const [made] = await trx('api_keys')
-    .insert(row)
-    .returning<ApiKeyRow[]>([...COLUMNS])
+  const [made] = await trx('api_keys').insert(row).returning<ApiKeyRow[]>(trx.raw(COLUMNS))
   return apiKey(made as ApiKeyRow)
 }
 
-/** Revokes a key if it is not yet. @returns undefined when it was revoked before, or never was */
-export async function markRevoked(trx: Knex, id: string): Promise<ApiKey | undefined> {
-  if (!isId('apk', id)) return undefined
-  const [row] = await trx('api_keys')
+/** Writes a change of a key that the caller holds. */
+export async function changeApiKey(trx: Knex, id: string, changes: ApiKeyChanges): Promise<ApiKey> {
+  const [changed] = await trx('api_keys')
     .where({ id })
-    .whereNull('revoked_at')
-    .update({ revoked_at: trx.fn.now() })
-    .returning<ApiKeyRow[]>([...COLUMNS])
-  return row && apiKey(row)
+    .update({ ...changes, version: trx.raw('version + 1'), updated_at: trx.raw('clock_timestamp()') })
+    .returning<ApiKeyRow[]>(trx.raw(COLUMNS))
+  return apiKey(changed as ApiKeyRow)
 }
 
-/** @throws RegistryError `invalid`, field `expires_at`, when the time has passed on the database's clock */
-export async function requireFuture(db: Knex, expiresAt: Date): Promise<void> {
-  const { rows } = await db.raw<{ rows: { future: boolean }[] }>(
-    'select ?::timestamptz > clock_timestamp() as future',
-    [expiresAt],
-  )
-  if (!rows[0]?.future) throw new RegistryError('invalid', 'expires_at must be in the future', 'expires_at')
+/** Whether the time has passed on the database's clock. */
+export async function isPast(db: Knex, time: Date): Promise<boolean> {
+  const { rows } = await db.raw<{ rows: { past: boolean }[] }>('select ?::timestamptz <= clock_timestamp() as past', [
+    time,
+  ])
+  return rows[0]?.past ?? true
 }
 
 function apiKey(row: ApiKeyRow): ApiKey {
+  const { live_previous_hint: hint, live_previous_until: until } = row
   return {
     id: row.id,
     name: row.name,
     hint: row.hint,
     // A scope that no longer exists opens nothing.
     scopes: row.scopes.filter(isManagementScope),
+    previous: hint !== null && until !== null ? { hint, expiresAt: until } : null,
+    createdBy: row.created_by,
     createdAt: row.created_at,
+    updatedAt: row.updated_at,
     expiresAt: row.expires_at,
     lastUsedAt: row.last_used_at,
     revokedAt: row.revoked_at,
+    version: row.version,
   }
 }

@@ -56,15 +56,19 @@ async function once(execution: Execution): Promise<Outcome> {
 
 async function repeatable(execution: Execution, store: IdempotencyStore, request: IdempotentRequest): Promise<Outcome> {
   const { operation } = execution.rendering.endpoint
-  const prepared = await operation.prepare?.(callOf(execution, execution.knex, undefined))
-  const { answer, replayed } = await store.run(request, async (trx) => {
+  let prepared: unknown
+  const prepare = async () => {
+    prepared = await operation.prepare?.(callOf(execution, execution.knex, undefined))
+  }
+  const perform = async (trx: Knex) => {
     const ifVersion = await checkConditions(execution, trx)
     const found = await operation.handle({ ...callOf(execution, trx, ifVersion), prepared })
     const answer = render(execution, found)
     if (!answer) throw new Error(`${operation.id} must not stream: it takes idempotency keys`)
     // A refusal that was answered, not thrown: it may be otherwise next time.
     return { answer, keep: answer.status < 400 ? withoutSecrets(answer, found.secrets ?? []) : undefined }
-  })
+  }
+  const { answer, replayed } = await store.run(request, perform, prepare)
   return { answer, replayed, secret: answer.headers['cache-control'] === 'no-store' }
 }
 

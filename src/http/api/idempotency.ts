@@ -44,11 +44,13 @@ export interface IdempotencyStore {
   /**
    * @param execute does its work with `trx` and nothing else: what it did is undone with the transaction, and it runs again
    *   when the database undid the transaction for another's sake (deadlock)
-   * @throws IdempotencyError; whatever `execute` throws, and then the key is free again
+   * @param prepare long work that must not happen inside the transaction, nor at all for a repetition
+   * @throws IdempotencyError; whatever `execute` or `prepare` throws, and then the key is free again
    */
   run(
     request: IdempotentRequest,
     execute: (trx: Knex) => Promise<Execution>,
+    prepare?: () => Promise<void>,
   ): Promise<{ answer: StoredAnswer; replayed: boolean }>
 }
 
@@ -109,12 +111,13 @@ export function createIdempotencyStore({
   leaseSeconds = 60,
 }: IdempotencyStoreOptions): IdempotencyStore {
   return {
-    async run(request, execute) {
+    async run(request, execute, prepare) {
       const place = placeOf(request)
       const lease = randomUUID()
       const known = await reserve(knex, { place, lease, fingerprint: request.fingerprint, ttlSeconds, leaseSeconds })
       if (known) return { answer: known, replayed: true }
       try {
+        await prepare?.()
         const answer = await inTransaction({ knex }, async (trx) => {
           const { answer: made, keep } = await execute(trx)
           await settle(trx, { place, lease, keep })

@@ -16,7 +16,8 @@ export const sharedParameters: Readonly<Record<string, Json>> = {
   Page: {
     name: 'page',
     in: 'query',
-    description: 'The number of the page, from 1.',
+    description:
+      'The number of the page, from 1; `page` × `limit` is 10,000 at most, a cursor goes as deep as you like.',
     schema: { type: 'integer', minimum: 1, default: 1 },
   },
   TotalCount: {

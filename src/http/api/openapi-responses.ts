@@ -116,14 +116,17 @@ function contentOf({ list, id }: Operation, rules: ResponseRules, context: Respo
   return { 'application/json': media, [context.vendorType]: media, ...csv }
 }
 
+const requested_limit: Json = { type: 'integer', description: 'What was asked for, when that was brought down.' }
+
 const cursorPagination: Json = {
   type: 'object',
-  required: ['next_cursor', 'has_more'],
+  required: ['next_cursor', 'has_more', 'limit'],
   properties: {
     next_cursor: { type: ['string', 'null'], description: 'For `cursor` of the next page; null on the last.' },
     has_more: { type: 'boolean' },
     limit: { type: 'integer', description: 'As it was applied.' },
-    total_count: { type: 'integer', description: 'With `include=total_count`.' },
+    requested_limit,
+    total_items: { type: ['integer', 'null'], description: 'With `include=total_count`.' },
   },
 }
 
@@ -137,13 +140,17 @@ const offsetPagination: Json = {
     total_items: { type: 'integer', minimum: 0 },
     has_next: { type: 'boolean' },
     has_prev: { type: 'boolean' },
+    requested_limit,
   },
 }
 
 const listLinks: Json = {
   type: 'object',
   description: 'Pages of this list.',
-  additionalProperties: { type: ['string', 'null'], format: 'uri' },
+  required: ['self'],
+  properties: Object.fromEntries(
+    ['self', 'first', 'prev', 'next', 'last'].map((rel) => [rel, { type: 'string', format: 'uri' }]),
+  ),
 }
 
 /** A page of a list, in the shape of each paging that it offers. */

@@ -1,9 +1,11 @@
 /** OpenAPI 3.1 of an API, made from the declarations that route, authorize and validate it, so that they can't part ways. */
 import type { ProblemCatalogue } from '../problem.ts'
+import { vendorType } from './negotiation.ts'
 import { parametersOf, sharedParameters } from './openapi-parameters.ts'
 import { inputErrorSchema, problemSchema } from './openapi-problems.ts'
 import { responsesOf, sharedHeaders, type ResponseContext } from './openapi-responses.ts'
 import { collectSchemas, type Json, type Schemas } from './openapi-schemas.ts'
+import { bodyTypes } from './request-body.ts'
 import type { Access, BodyRules, Operation } from './operation.ts'
 
 /** What the document needs to know of a version; `ApiVersion` of the kit is one. */
@@ -90,7 +92,7 @@ export function openApiDocument(options: OpenApiOptions): OpenApiDocument {
       schemas,
       responses,
       isDeprecated: version.deprecated !== undefined,
-      vendorType: vendorType(options, version),
+      vendorType: vendorType(options.vendor, version.number),
     }
     for (const operation of version.operations) {
       const path = `/v${version.number}${operation.path}`
@@ -139,10 +141,6 @@ function withoutUnused(document: OpenApiDocument): OpenApiDocument {
   return { ...document, components: Object.fromEntries(kept) as OpenApiDocument['components'] }
 }
 
-function vendorType({ vendor }: OpenApiOptions, { number }: DocumentedVersion): string {
-  return `application/vnd.${vendor}.v${number}+json`
-}
-
 function tagsOf({ tags, versions }: OpenApiOptions): { name: string; description: string }[] {
   const used = new Set(
     versions.filter(({ removed }) => !removed).flatMap(({ operations }) => operations.map(({ tag }) => tag)),
@@ -174,12 +172,6 @@ function describe(
   }
 }
 
-/** The media types that a body may have unless its declaration says otherwise. */
-export function bodyMediaTypes({ method, body }: Operation): readonly string[] {
-  if (body?.mediaTypes) return body.mediaTypes
-  return method === 'PATCH' ? ['application/merge-patch+json', 'application/json'] : ['application/json']
-}
-
 function requestBody(
   operation: Operation,
   { schema, examples = {}, optional }: BodyRules<unknown>,
@@ -192,7 +184,7 @@ function requestBody(
   }
   return {
     required: !optional,
-    content: Object.fromEntries(bodyMediaTypes(operation).map((type) => [type, media])),
+    content: Object.fromEntries(bodyTypes(operation).map((type) => [type, media])),
   }
 }
 

@@ -134,5 +134,5 @@ function exampleView({ operation }: Shown, { document }: OperationContext): Cont
 export function codeView(title: string, text: string, id: string): Html {
   return markup`<div class="code"><div class="bar"><h4>${title}</h4>
 <button type="button" class="plain scripted" data-copy="${id}">Copy<span class="unseen"> ${title.toLowerCase()}</span></button></div>
-<pre id="${id}" tabindex="0" role="region" aria-label="${title}">${text}</pre></div>`
+<pre id="${id}" tabindex="0" role="group" aria-label="${title}">${text}</pre></div>`
 }

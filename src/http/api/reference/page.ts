@@ -79,8 +79,8 @@ function groupByTag({ tags, paths }: OpenApiDocument): Group[] {
 
 function navigationView({ name, id, operations }: Group): Html {
   return markup`<section data-group="${id}"><p class="group-name"><a href="#${id}">${name}</a></p><ul>${operations.map(
-    ({ method, path, operation: { operationId, summary } }) =>
-      markup`<li data-entry="${operationId}" data-words="${`${method} ${path} ${summary} ${operationId}`.toLowerCase()}"><a href="#${operationId}"><span class="method ${method.toLowerCase()}">${method}</span> <span>${summary}</span></a></li>`,
+    ({ method, path, operation: { operationId, summary, deprecated } }) =>
+      markup`<li data-entry="${operationId}" data-words="${`${method} ${path} ${summary} ${operationId}`.toLowerCase()}"><a href="#${operationId}"><span class="method ${method.toLowerCase()}">${method}</span> <span>${summary}</span>${deprecated && markup` <span class="rule">${path.split('/')[1]}</span>`}</a></li>`,
   )}</ul></section>`
 }
 

@@ -115,12 +115,15 @@ function rulesView(schema: Json): Content {
   const values = (schema.enum ?? items.enum) as unknown[] | undefined
   const rules = RULES.filter(([key]) => schema[key] !== undefined).map(([key, words]) => words(schema[key]))
   const { default: usual, pattern } = schema
-  return [
-    values &&
-      markup`<p class="rule">One of ${values.map((value, index) => [index > 0 && ', ', markup`<code>${String(value)}</code>`])}</p>`,
-    rules.length > 0 && markup`<p class="rule">${rules.join(', ')}</p>`,
-    typeof pattern === 'string' && pattern.length <= 80 && markup`<p class="rule">matches <code>${pattern}</code></p>`,
-    usual !== undefined &&
-      markup`<p class="rule">Default <code>${typeof usual === 'string' ? usual : JSON.stringify(usual)}</code></p>`,
+  const told: Content[] = [
+    values && ['one of ', values.map((value, index) => [index > 0 && ', ', markup`<code>${String(value)}</code>`])],
+    ...rules,
+    typeof pattern === 'string' && pattern.length <= 80 && ['matches ', markup`<code>${pattern}</code>`],
+    usual !== undefined && [
+      'default ',
+      markup`<code>${typeof usual === 'string' ? usual : JSON.stringify(usual)}</code>`,
+    ],
   ]
+  const shown = told.filter(Boolean)
+  return shown.length > 0 && markup`<p class="rule">${shown.map((rule, index) => [index > 0 && ' · ', rule])}</p>`
 }

@@ -15,7 +15,7 @@ export function tryView(document: OpenApiDocument, { method, path, operation }: 
   const types = Object.keys((requestBody?.content ?? {}) as Json)
   const accepts = acceptable(document, responses)
   return markup`<button type="button" class="primary scripted" data-try="${id}" aria-expanded="false">Try it</button>
-<template id="${id}-form"><form class="try" data-method="${method}" data-path="${path}" aria-label="Try ${operation.summary}">
+<template id="${id}-form"><form class="try" data-method="${method}" data-path="${path}" aria-label="Try ${id}">
 ${required.map((parameter) => input(id, parameter))}
 ${body && bodyInput(id, body)}
 ${
@@ -27,7 +27,7 @@ ${others.map((parameter) => input(id, parameter))}</details>`
 }
 <button type="submit" class="${method === 'DELETE' ? 'primary danger' : 'primary'}">Send ${method}</button>
 <p class="outcome" role="status"></p>
-<div class="result" role="region" aria-label="What came back" tabindex="0" hidden></div>
+<div class="result" role="group" aria-label="What came back" tabindex="0" hidden></div>
 </form></template>`
 }
 

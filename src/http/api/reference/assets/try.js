@@ -18,7 +18,9 @@ export function openForm(button, base) {
     void send(form, base)
   })
   form.addEventListener('change', () => suggest(form, base))
-  suggest(form, base)(/** @type {HTMLElement | null} */ form.querySelector('input, select, textarea, button'))?.focus()
+  suggest(form, base)
+  const first = /** @type {HTMLElement | null} */ (form.querySelector('input, select, textarea, button'))
+  first?.focus()
 }
 
 /** Fills in what a person would have to look up: a fresh key, the ETag that was seen last. @param {HTMLFormElement} form @param {string} base */
@@ -72,9 +74,11 @@ async function send(form, base) {
     })
     const text = await answer.text()
     remember(url, answer)
-    outcome.replaceChildren(statusOf(answer), `in ${Math.round(performance.now() - started)} ms`, hintOf(answer))
+    const ms = Math.round(performance.now() - started)
+    outcome.replaceChildren(statusOf(answer), element('span', {}, `in ${ms} ms`), element('span', {}, hintOf(answer)))
     result.replaceChildren(...drawAnswer(answer, text))
     result.hidden = false
+    outcome.scrollIntoView({ block: 'nearest' })
     // A form is sent once: the next request is another one.
     const key = field(form, 'header', 'Idempotency-Key')
     if (key && answer.ok) key.value = crypto.randomUUID()
@@ -107,18 +111,20 @@ function hintOf({ status }) {
   return ''
 }
 
+/** What every page of the server says to browsers, and what tells nothing about the API. */
+const NOISE =
+  /^(?:connection|content-security-policy|cross-origin-.*|date|keep-alive|permissions-policy|referrer-policy|strict-transport-security|x-content-type-options|x-frame-options)$/
+
 /** @param {Response} answer @param {string} text */
 function drawAnswer({ headers }, text) {
-  const pairs = [...headers].flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)])
+  const told = [...headers].filter(([name]) => !NOISE.test(name))
+  const pairs = told.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)])
+  const content = text === '' ? 'none' : pretty(text)
   return [
+    element('h4', {}, 'Content'),
+    element('pre', { tabindex: '0', role: 'group', 'aria-label': 'Content of the answer' }, content),
     element('h4', {}, 'Headers'),
     element('dl', { class: 'headers' }, ...pairs),
-    element('h4', {}, 'Content'),
-    element(
-      'pre',
-      { tabindex: '0', role: 'region', 'aria-label': 'Content of the answer' },
-      text === '' ? 'none' : pretty(text),
-    ),
   ]
 }
 

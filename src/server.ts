@@ -3,7 +3,7 @@
  * it. Read this first, then the folder that you came for.
  *
  *   browser, app, service ──▶ edge (trace, health, limits, host, headers) ──▶ pages (interactions/) or protocol (oidc/)
- *                                                                               │                    │
+ *                                       └──▶ /api (management/)                 │                    │
  *   operator's CLI ────────▶ registry/ (users, clients, resources, consents, …) ◀────────────────────┘
  *                                │ every change writes its event (events/outbox)
  *                                ▼
@@ -17,13 +17,14 @@ import { connectDatabase, type Database } from './database/connect.ts'
 import { migrateUp } from './database/migrate.ts'
 import { startSweeper } from './database/sweeper.ts'
 import { addressLimit } from './http/address-limit.ts'
-import { expiredIdempotencyKeys } from './http/api/idempotency.ts'
+import { createIdempotencyStore, expiredIdempotencyKeys } from './http/api/idempotency.ts'
 import { cacheable } from './http/cacheable.ts'
 import { forwarded } from './http/forwarded.ts'
 import { health } from './http/health.ts'
 import { createHttpServer, isDisconnect } from './http/http-server.ts'
 import { limits } from './http/limits.ts'
-import { renderProblems } from './http/problem.ts'
+import { problemsBelow } from './http/problem.ts'
+import { apiLimits } from './http/rate-limit/api-limits.ts'
 import { expiredRateLimits } from './http/rate-limit/algorithms.ts'
 import { pathLimits, refuseClient } from './http/rate-limit/path-limits.ts'
 import { createRateLimiter } from './http/rate-limit/rate-limiter.ts'
@@ -36,12 +37,16 @@ import { createRenderer } from './interactions/pages/render.ts'
 import { createProtocolPages } from './interactions/protocol-pages.ts'
 import { createInteractions, signInPath } from './interactions/routes.ts'
 import { keyPolicy } from './config/key-policy.ts'
-import { keyPolicyProblems } from './keys/key-policy.ts'
+import { keyPolicyProblems, type KeyPolicy } from './keys/key-policy.ts'
 import { checkMasterKey } from './keys/master-key-canary.ts'
 import { createKeyRing, type KeyRing } from './keys/ring.ts'
 import { createLifecycle } from './lib/lifecycle.ts'
 import { derive, type MasterKeys } from './lib/master-key.ts'
+import { createManagementApi, MANAGEMENT_BASE } from './management/api.ts'
+import { createManagementAuthenticator } from './management/principal.ts'
 import { problemTypeBase } from './management/problems.ts'
+import { resourceMetadata } from './management/resource-metadata.ts'
+import { createAccessTokenLookup } from './oidc/access-token-lookup.ts'
 import { createStorage } from './oidc/adapter/adapter.ts'
 import { expired } from './oidc/adapter/expired.ts'
 import { currentProvider, type CurrentProvider } from './oidc/current-provider.ts'
@@ -62,8 +67,11 @@ export interface AuthServer {
   close(deadlineMs?: number): Promise<void>
 }
 
-/** Where the management API stands; there it speaks in problems, and no page answers. */
-const API = '/api'
+export interface ServerOptions {
+  /** For tests: each answer of the management API is held against what its operation declares. */
+  checkAnswers?: boolean
+}
+
 const SWEEP_SECONDS = 60
 const VIEWS = join(import.meta.dirname, '..', 'views')
 
@@ -71,7 +79,12 @@ const VIEWS = join(import.meta.dirname, '..', 'views')
  * Builds a server: connects to the database (embedded or DATABASE_URL), migrates it, reads or makes the signing keys.
  * @throws whatever stands in the way, each error one clear line
  */
-export async function createAuthServer(config: Config, masterKeys: MasterKeys, log: Logger): Promise<AuthServer> {
+export async function createAuthServer(
+  config: Config,
+  masterKeys: MasterKeys,
+  log: Logger,
+  { checkAnswers = false }: ServerOptions = {},
+): Promise<AuthServer> {
   const policy = keyPolicy(config)
   const problems = keyPolicyProblems(policy)
   if (problems.length > 0) throw new ConfigError(problems)
@@ -90,7 +103,7 @@ export async function createAuthServer(config: Config, masterKeys: MasterKeys, l
     const sweeper = startSweeper({ db, log, expired: leftovers, everySeconds: SWEEP_SECONDS })
     lifecycle.add('sweeper', () => sweeper.stop())
 
-    const server = createHttpServer(createApp({ config, masterKeys, log, db, keys }).callback())
+    const server = createHttpServer(createApp({ config, masterKeys, log, db, keys, policy, checkAnswers }).callback())
     lifecycle.add('http', () => stopListening(server))
     return { config, db, keys, listen: () => listen(server, config), close: (ms) => lifecycle.close(ms) }
   } catch (error) {
@@ -105,10 +118,13 @@ interface Parts {
   log: Logger
   db: Database
   keys: KeyRing
+  policy: KeyPolicy
+  checkAnswers: boolean
 }
 
 /** The order in which a request passes everything. */
-function createApp({ config, masterKeys, log, db, keys }: Parts): Koa {
+function createApp({ config, masterKeys, log, db, keys, policy, checkAnswers }: Parts): Koa {
+  const { issuer } = config
   const renderer = createRenderer({ directory: VIEWS })
   const { refreshReuseSeconds, accessSeconds } = config.tokens
   const storage = createStorage({ pool: db.pool, masterKeys, issuer: config.issuer, log, refreshReuseSeconds })
@@ -119,6 +135,20 @@ function createApp({ config, masterKeys, log, db, keys }: Parts): Koa {
   const throttle = createLoginThrottle()
   const tokens = createFormTokens(derive(masterKeys, 'forms'))
   const limiter = createRateLimiter({ pool: db.pool, policies: config.rateLimits, log })
+  const findAccessToken = createAccessTokenLookup({ pool: db.pool, issuer })
+  const management = createManagementApi({
+    issuer,
+    db,
+    log,
+    masterKeys,
+    keyPolicy: policy,
+    ring: keys,
+    hasher,
+    authenticate: createManagementAuthenticator({ pool: db.pool, issuer, findAccessToken }),
+    idempotency: createIdempotencyStore({ knex: db.knex }),
+    limit: apiLimits(limiter),
+    checkAnswers,
+  })
 
   const app = new Koa({ proxy: true })
   app.on('error', (err: Error) => {
@@ -129,9 +159,11 @@ function createApp({ config, masterKeys, log, db, keys }: Parts): Koa {
   app.use(trace(log))
   app.use(securityHeaders({ https: config.issuer.startsWith('https:') }))
   app.use(health(() => readiness(db, keys, config)))
-  app.use(fork(API, renderProblems({ log, typeBase: problemTypeBase(config.issuer) }), failed(renderer, log)))
-  app.use(limits({ api: API }))
-  app.use(forwarded({ origin: config.issuer, trustProxy: config.trustProxy, api: API }))
+  // Under /api everything that is refused or fails is a problem, whoever does it; elsewhere a page says what went wrong.
+  const problems = problemsBelow(MANAGEMENT_BASE, { log, typeBase: problemTypeBase(issuer) })
+  app.use(fork(MANAGEMENT_BASE, problems, failed(renderer, log)))
+  app.use(limits())
+  app.use(forwarded({ origin: issuer, trustProxy: config.trustProxy, api: MANAGEMENT_BASE }))
   // Which policy stands before which path: authorization requests by address in memory; these by address for all instances;
   // the APIs ('address' before, 'api' after they know who calls) by themselves.
   app.use(addressLimit({ paths: anonymousPaths, perMinute: config.authorizationsPerMinute }))
@@ -141,6 +173,8 @@ function createApp({ config, masterKeys, log, db, keys }: Parts): Koa {
       { policy: 'login', paths: signInPath, refuse: tooMany(renderer) },
     ]),
   )
+  app.use(resourceMetadata({ issuer }))
+  app.use(management)
   app.use(serveAssets(renderer))
   app.use(cacheable(cacheablePaths, config.keys.jwksMaxAgeSeconds))
   app.use(protocol(provider.handle))

@@ -5,7 +5,8 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import type { Context, Middleware } from 'koa'
-import { isUnder, refusal } from './under.ts'
+import { isBelow } from './problem.ts'
+import { refusal } from './under.ts'
 
 /** Proxies whose X-Forwarded-* count: a number of hops, or networks in CIDR form. */
 export type TrustProxy = { readonly hops: number } | { readonly networks: readonly string[] }
@@ -27,7 +28,7 @@ export function forwarded({ origin, trustProxy, api }: ForwardedOptions): Middle
   const trusted = trustProxy && 'networks' in trustProxy ? blockList(trustProxy.networks) : undefined
 
   function refuse(ctx: Context, status: 400 | 421, why: string): undefined {
-    if (api !== undefined && isUnder(ctx.path, api)) throw refusal(status, why)
+    if (api !== undefined && isBelow(api, ctx.path)) throw refusal(status, why)
     ctx.status = status
     ctx.type = 'text'
     ctx.body = `${why}\n`

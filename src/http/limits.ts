@@ -1,19 +1,14 @@
 import type { Middleware } from 'koa'
-import { isUnder, refusal } from './under.ts'
 
 const LONGEST_URL = 8 * 1024
 const MOST_PARAMETERS = 100
 const NUL = /%00/i
 
-/**
- * Refuses requests that no honest caller sends, before anything reads them. Under `api` the refusal is thrown, for that
- * API's own renderer of problems.
- */
-export function limits({ api }: { api?: string } = {}): Middleware {
+/** Refuses requests that no honest caller sends, before anything reads them. */
+export function limits(): Middleware {
   return (ctx, next) => {
     const problem = problemOf(ctx.req.url ?? '')
     if (!problem) return next()
-    if (api !== undefined && isUnder(ctx.path, api)) throw refusal(problem.status, problem.detail)
     ctx.status = problem.status
     ctx.body = { error: 'invalid_request', error_description: problem.detail }
     return undefined

@@ -9,11 +9,11 @@ export const managementProblems = {
     status: 403,
     title: 'This would give more than the caller has',
     about:
-      'Nobody gives, changes or ends access to the management API that they lack themselves: neither by an API key, nor by a client, nor by a role. `detail` names the missing scopes.',
+      'Nobody gives access to the management API that they lack themselves, by an API key, a client or a role, nor lays hands on a client or a person that has it. `detail` names the missing scopes.',
     de: {
       title: 'Das gäbe mehr, als der Aufrufer hat',
       about:
-        'Niemand vergibt, ändert oder beendet einen Zugang zur Management-API, der ihm selbst fehlt: weder durch einen API-Schlüssel noch durch einen Client noch durch eine Rolle. `detail` nennt die fehlenden Scopes.',
+        'Niemand vergibt einen Zugang zur Management-API, der ihm selbst fehlt, sei es durch API-Schlüssel, Client oder Rolle, oder vergreift sich an Clients oder Personen, die ihn haben. `detail` nennt die fehlenden Scopes.',
     },
   },
   'built-in': {
@@ -82,13 +82,24 @@ export const managementProblems = {
       about: 'Was im Browser oder auf einem Gerät läuft, kann kein Geheimnis bewahren; `spa` und `native` nutzen PKCE.',
     },
   },
-  'key-revoked': {
+  'key-ended': {
     status: 409,
     title: 'The API key has ended',
     about: 'A key that was revoked or has expired stays as it was. Make a new one.',
     de: {
       title: 'Der API-Schlüssel ist beendet',
       about: 'Ein widerrufener oder abgelaufener Schlüssel bleibt, wie er war. Einen neuen anlegen.',
+    },
+  },
+  'overlap-runs': {
+    status: 409,
+    title: 'The value before the last rotation still works',
+    about:
+      'Until its overlap ends the key can not be rotated again: `previous` of the key says when. Or revoke the key.',
+    de: {
+      title: 'Der Wert vor der letzten Erneuerung gilt noch',
+      about:
+        'Bis seine Frist endet, lässt sich der Schlüssel nicht erneut erneuern: `previous` sagt, wann. Oder ihn widerrufen.',
     },
   },
   'next-key-too-young': {
@@ -123,6 +134,9 @@ const CONFLICTS: Readonly<Record<string, keyof typeof managementProblems>> = {
   email: 'email-taken',
   audience: 'audience-taken',
   secrets: 'last-secret',
+  overlap_seconds: 'overlap-runs',
+  revoked_at: 'key-ended',
+  expires_at: 'key-ended',
 }
 
 /** What the registry's refusals are in this API's language; undefined for errors that are nobody's answer. */

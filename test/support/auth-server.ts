@@ -45,7 +45,7 @@ export async function startAuthServer(t: Teardown, overrides: Environment = {}):
     },
   })
   const log = createLogger({ level: 'info', destination })
-  const server = await createAuthServer(config, await loadMasterKeys(config), log)
+  const server = await createAuthServer(config, await loadMasterKeys(config), log, { checkAnswers: true })
   await server.listen()
   t.teardown(() => server.close(3000))
   return { issuer: config.issuer, databaseUrl, db: server.db, logs, close: () => server.close(3000) }

@@ -39,3 +39,22 @@ export async function revokeGrants(
   if (sessionUid) grants.where({ session_uid: sessionUid })
   return grants.delete()
 }
+
+/**
+ * Counts a change of every client that may ask for scopes which the resource is about to lose: the foreign key takes them
+ * away, and what a client shows is no longer what was read. Call it while the resource's row is held, before the scopes go.
+ * @param kept names of the scopes that stay
+ */
+export async function countClientsLosing(trx: Knex, resourceId: string, kept: readonly string[]): Promise<void> {
+  const losing = trx('client_resource_scopes')
+    .where({ resource_id: resourceId })
+    .whereNotIn('scope', [...kept])
+    .select('client_id')
+  // Always in the same order, so that two resources that change at once don't wait for each other.
+  const held = await trx('clients').whereIn('id', losing).orderBy('id').forNoKeyUpdate().select<{ id: string }[]>('id')
+  const ids = held.map(({ id }) => id)
+  if (ids.length === 0) return
+  await trx('clients')
+    .whereIn('id', ids)
+    .update({ version: trx.raw('version + 1'), updated_at: trx.raw('clock_timestamp()') })
+}

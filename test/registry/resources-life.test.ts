@@ -190,3 +190,27 @@ test('resources are listed page by page, each once, by what was asked for', asyn
     instanceOf: TypeError,
   })
 })
+
+test('a client whose scope goes with its resource shows another version, and no other client does', async (t) => {
+  const { knex } = t.context.db
+  const resource = await createResource(knex, newResource())
+  const make = async (scopes: string[]) => {
+    const access = scopes.length > 0 ? [{ resource: resource.id, scopes }] : []
+    return (await createClient(knex, { kind: 'service', name: 'Machine', access, actor })).client.id
+  }
+  const [both, reader, none] = [
+    await make(['orders:read', 'orders:write']),
+    await make(['orders:read']),
+    await make([]),
+  ]
+  const versions = async () =>
+    Promise.all([both, reader, none].map(async (id) => (await findClient(knex, id))?.version))
+  await updateResource(knex, resource.id, { name: 'Other' }, { actor })
+  t.deepEqual(await versions(), [1, 1, 1])
+  const scopes = [{ name: 'orders:read', description: 'Read', descriptionDe: null }]
+  await updateResource(knex, resource.id, { scopes }, { actor })
+  t.deepEqual(await versions(), [2, 1, 1])
+  t.deepEqual((await findClient(knex, both))?.access[0]?.scopes, ['orders:read'])
+  await deleteResource(knex, resource.id, { actor })
+  t.deepEqual(await versions(), [3, 2, 1])
+})

@@ -4,7 +4,7 @@ import { isId } from '../../lib/ids.ts'
 import type { Position } from '../../lib/keyset.ts'
 import { digestSecret, looksLikeSecret } from '../../lib/secret.ts'
 import { isManagementScope } from '../management-scopes.ts'
-import { readPage, type PageOptions, type PageRules } from '../page.ts'
+import { readPage, whereTime, type PageOptions, type PageRules, type TimeRange } from '../page.ts'
 import { RegistryError } from '../registry-error.ts'
 import { API_KEY_PREFIX, type ApiKey } from './api-key.ts'
 
@@ -88,6 +88,7 @@ export interface ApiKeyFilter {
   revoked?: boolean | undefined
   /** Whether its time is over, revoked or not. */
   expired?: boolean | undefined
+  created?: TimeRange | undefined
 }
 
 /** A page of keys, the revoked and expired among them, sorted by `created_at`, `name` or `last_used_at`. */
@@ -99,6 +100,7 @@ export async function listApiKeys(
   if (filter.revoked !== undefined) query.whereRaw(`revoked_at is ${filter.revoked ? 'not ' : ''}null`)
   if (filter.expired === true) query.whereRaw('expires_at <= now()')
   if (filter.expired === false) query.whereRaw('(expires_at is null or expires_at > now())')
+  whereTime(query, 'created_at', filter.created)
   const { rows, next, total } = await readPage<ApiKeyRow>(query, PAGES, page)
   return { apiKeys: rows.map(apiKey), next, total }
 }

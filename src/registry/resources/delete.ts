@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
 import { RegistryError } from '../registry-error.ts'
+import { countClientsLosing } from '../revocation.ts'
 import { presentResource } from './present.ts'
 import { lockResource } from './queries.ts'
 import { requireResourceVersion, type ResourceChangeOptions } from './update.ts'
@@ -19,7 +20,8 @@ export async function deleteResource(
   await db.transaction(async (trx) => {
     const resource = await lockResource(trx, idOrAudience)
     requireResourceVersion(resource, ifVersion)
-    if (resource.builtIn) throw new RegistryError('forbidden', 'a built-in resource can not be deleted')
+    if (resource.builtIn) throw new RegistryError('forbidden', 'a built-in resource can not be deleted', 'built_in')
+    await countClientsLosing(trx, resource.id, [])
     await trx('resources').where({ id: resource.id }).delete()
     const data = { audience: resource.audience }
     await appendEvent(trx, { type: 'resource.deleted', subject: resource.id, actor, data })

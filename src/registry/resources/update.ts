@@ -5,6 +5,7 @@ import { appendEvent } from '../../events/outbox.ts'
 import type { Actor } from '../../lib/actor.ts'
 import { snakeCase } from '../../lib/snake-case.ts'
 import { RegistryError } from '../registry-error.ts'
+import { countClientsLosing } from '../revocation.ts'
 import { toResourceColumns, toScopeRows } from './create.ts'
 import { presentResource } from './present.ts'
 import { lockResource } from './queries.ts'
@@ -37,7 +38,7 @@ export async function updateResource(
   return db.transaction(async (trx) => {
     const resource = await lockResource(trx, idOrAudience)
     requireResourceVersion(resource, ifVersion)
-    if (resource.builtIn) throw new RegistryError('forbidden', 'a built-in resource can not be changed')
+    if (resource.builtIn) throw new RegistryError('forbidden', 'a built-in resource can not be changed', 'built_in')
     const settings = checkedResourceSettings(merge(resource, change))
     const changed = (Object.keys(settings) as (keyof ResourceSettings)[]).filter(
       (name) => !isDeepStrictEqual(settings[name], resource[name]),
@@ -75,6 +76,7 @@ export function requireResourceVersion(resource: Resource, ifVersion: number | u
 /** Never deletes a scope that stays: the clients' access hangs on its row and would go with it. */
 async function replaceScopes(trx: Knex, resourceId: string, scopes: ResourceScope[]): Promise<void> {
   const names = scopes.map(({ name }) => name)
+  await countClientsLosing(trx, resourceId, names)
   await trx('resource_scopes').where({ resource_id: resourceId }).whereNotIn('name', names).delete()
   if (scopes.length === 0) return
   await trx('resource_scopes')

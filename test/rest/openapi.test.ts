@@ -33,18 +33,10 @@ test('an operation stands under its version; those of another version than the d
 
 test('a list has its filters, its pages, its order and its fields as parameters', (t) => {
   const found = parameters(at('/v2/books', 'get'))
-  t.deepEqual(Object.keys(found), [
-    'kind',
-    'created_at[gte]',
-    'limit',
-    'cursor',
-    'include',
-    'page',
-    'sort',
-    'fields',
-    'If-None-Match',
-    'API-Version',
-  ])
+  t.is(
+    Object.keys(found).join(' '),
+    'kind created_at[gte] limit cursor page include sort fields version If-None-Match API-Version',
+  )
   t.deepEqual(found.kind.schema.enum, ['novel', 'essay'])
   t.deepEqual(found.sort.schema, {
     type: 'string',

@@ -48,10 +48,16 @@ export const sharedParameters: Readonly<Record<string, Json>> = {
     schema: { type: 'string', minLength: 1, maxLength: 255 },
     example: '"8e03978e-40d5-43dd-bc93-6894a57f9324"',
   },
+  Version: {
+    name: 'version',
+    in: 'query',
+    description: 'The version of the API. The path names it already; if both do, they must agree.',
+    schema: { type: 'integer' },
+  },
   ApiVersion: {
     name: 'API-Version',
     in: 'header',
-    description: 'The version of the API. The path names it already; if both do, they must agree.',
+    description: 'The same as `version`.',
     schema: { type: 'string' },
   },
 }
@@ -64,6 +70,7 @@ export function parametersOf(operation: Operation, schemas: Schemas): Json[] {
     ...(operation.list
       ? listParameters(operation.list, itemFields(operation, schemas))
       : singleParameters(operation, schemas)),
+    reference('Version'),
     ...headerParameters(operation),
   ]
 }
@@ -134,8 +141,9 @@ function listParameters(
   }
   return [
     limit,
-    ...(paging.includes('cursor') ? [reference('Cursor'), reference('TotalCount')] : []),
+    ...(paging.includes('cursor') ? [reference('Cursor')] : []),
     ...(paging.includes('offset') ? [reference('Page')] : []),
+    reference('TotalCount'),
     order,
     ...fieldsParameter(names),
   ]

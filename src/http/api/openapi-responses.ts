@@ -11,6 +11,8 @@ export interface ResponseContext {
   /** `application/vnd.grantry.v1+json` */
   vendorType: string
   isDeprecated: boolean
+  /** The URL of a path of the version. */
+  urlOf: (path: string) => string
   /** Answers with problems, gathered as components. */
   responses: Map<string, Json>
 }
@@ -104,16 +106,32 @@ function successHeaders(
   return names
 }
 
-function contentOf({ list, id }: Operation, rules: ResponseRules, context: ResponseContext): Json | undefined {
+function contentOf(operation: Operation, rules: ResponseRules, context: ResponseContext): Json | undefined {
+  const { list, id } = operation
   if (!rules.schema) return rules.mediaType ? { [rules.mediaType]: { schema: { type: 'string' } } } : undefined
   const item = context.schemas.output(rules.schema)
   const schema = list ? envelope(id, item, list, context.schemas) : item
-  const media = { schema, ...(rules.example !== undefined && { examples: { answer: { value: rules.example } } }) }
+  const value =
+    list && rules.example !== undefined ? examplePage(operation, list, rules.example, context) : rules.example
+  const media = { schema, ...(value !== undefined && { examples: { answer: { value } } }) }
   if (rules.mediaType) return { [rules.mediaType]: media }
-  const csv = list?.csv && {
-    'text/csv': { schema: { type: 'string' }, examples: { header: { value: `${list.csv.join(',')}\r\n` } } },
+  const csv = list?.csv && { schema: { type: 'string' }, examples: { header: { value: `${list.csv.join(',')}\r\n` } } }
+  return {
+    'application/json': media,
+    [context.vendorType]: media,
+    ...(csv && { 'text/csv': csv }),
+    ...(rules.stream && { [rules.stream]: { schema: { type: 'string' } } }),
   }
-  return { 'application/json': media, [context.vendorType]: media, ...csv }
+}
+
+/** The example of an item as the only one of a list. */
+function examplePage({ path }: Operation, { paging }: ListRules, item: unknown, { urlOf }: ResponseContext): object {
+  const pagination =
+    paging[0] === 'cursor'
+      ? { next_cursor: null, has_more: false, limit: 20 }
+      : { page: 1, limit: 20, total_pages: 1, total_items: 1, has_next: false, has_prev: false }
+  const self = urlOf(path.replaceAll(/[{}]/g, ''))
+  return { data: [item], pagination, links: { self, first: self } }
 }
 
 const requested_limit: Json = { type: 'integer', description: 'What was asked for, when that was brought down.' }

@@ -92,6 +92,7 @@ export function openApiDocument(options: OpenApiOptions): OpenApiDocument {
       schemas,
       responses,
       isDeprecated: version.deprecated !== undefined,
+      urlOf: (path: string) => `${options.origin}${options.base}/v${version.number}${path}`,
       vendorType: vendorType(options.vendor, version.number),
     }
     for (const operation of version.operations) {

@@ -25,13 +25,23 @@ const MAY_IMPORT: Record<string, string[]> = {
   management: ['lib', 'http', 'keys', 'registry', 'events', 'type:database'],
   'resource-server': ['lib'],
   client: ['lib'],
+  declaration: ['lib', 'database/transaction', 'type:database', 'registry'],
   demo: ['lib', 'http', 'telemetry', 'database', 'resource-server'],
 }
 
 /** The only folders that may import these packages. */
 const PACKAGE_OWNERS: Record<string, string[]> = {
   'oidc-provider': ['oidc', 'type:interactions'],
-  knex: ['database', 'type:http', 'type:registry', 'type:keys', 'type:events', 'type:development', 'type:cli'],
+  knex: [
+    'database',
+    'type:http',
+    'type:registry',
+    'type:keys',
+    'type:events',
+    'type:development',
+    'type:cli',
+    'type:declaration',
+  ],
   pg: ['database', 'type:http', 'type:registry', 'type:oidc', 'type:keys', 'type:management'],
   argon2: ['registry'],
   eta: ['interactions'],

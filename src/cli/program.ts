@@ -1,13 +1,16 @@
 /**
  * `cli` owns the operator's commands: `grantry <noun> <verb>`, one file a noun. A command reads its options, calls the same
- * use cases as everyone else and prints what they answer; rules live in the registry. It works beside a running server.
+ * use cases as everyone else and prints what they answer; rules live in the registry. Resources and clients can also be
+ * changed many at once, by a file (`export`, `apply`: declaration/). It works beside a running server.
  */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { apiKeyCommands } from './api-key.ts'
+import { applyCommand } from './apply.ts'
 import { auditCommands } from './audit.ts'
 import { clientCommands } from './client.ts'
 import { eventCommands } from './event.ts'
+import { exportCommand } from './export.ts'
 import { exitStatus, failureLine } from './failure.ts'
 import { keyCommands } from './key.ts'
 import { doctorCommand } from './doctor.ts'
@@ -49,6 +52,8 @@ function createProgram(terminal: Terminal): Command {
     // What goes wrong is told once, at the end.
     .configureOutput({ writeOut: (text) => terminal.stdout.write(text), writeErr: () => undefined })
   for (const add of NOUNS) add(program, terminal)
+  exportCommand(program, terminal)
+  applyCommand(program, terminal)
   migrateCommands(program, terminal)
   doctorCommand(program, terminal)
   serveCommand(program, terminal)

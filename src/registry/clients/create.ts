@@ -2,7 +2,8 @@ import type { Knex } from 'knex'
 import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
 import type { Actor } from '../../lib/actor.ts'
-import { newId } from '../../lib/ids.ts'
+import { isId, newId } from '../../lib/ids.ts'
+import { RegistryError } from '../registry-error.ts'
 import { replaceAccess, type AccessRequest } from './access.ts'
 import {
   checkedSettings,
@@ -18,6 +19,8 @@ import { lockedDetails } from './queries.ts'
 import { newClientSecret } from './secret.ts'
 
 export interface NewClient extends GivenSettings {
+  /** Of a client that has one already, on another server; made up unless given. */
+  id?: string | undefined
   kind: ClientKind
   name: string
   /** What it may ask of resource servers; nothing when left out. */
@@ -29,16 +32,18 @@ export interface NewClient extends GivenSettings {
 
 /**
  * Registers a client. Confidential kinds get a secret, which is told here and never again.
- * @throws RegistryError `invalid` with the field at fault
+ * @throws RegistryError `invalid` with the field at fault, `conflict` when the id is taken
  */
 export async function createClient(db: Knex, input: NewClient): Promise<{ client: ClientDetails; secret?: string }> {
-  const { kind, access = [], actor, guard, ...given } = input
+  const { id = newId('cli'), kind, access = [], actor, guard, ...given } = input
+  if (!isId('cli', id)) throw new RegistryError('invalid', 'the id must be one that a client can have', 'id')
   const settings = checkedSettings(kind, withDefaults(kind, given))
   const secret = isConfidential(kind) ? newClientSecret() : undefined
-  const id = newId('cli')
 
   const client = await db.transaction(async (trx) => {
-    await trx('clients').insert({ id, kind, ...toColumns(settings) })
+    const row = { id, kind, ...toColumns(settings) }
+    const inserted = await trx('clients').insert(row).onConflict('id').ignore().returning('id')
+    if (inserted.length === 0) throw new RegistryError('conflict', `there is a client ${id} already`, 'id')
     await replaceAccess(trx, id, access)
     if (secret) {
       const { digest, hint } = secret

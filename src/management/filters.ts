@@ -24,9 +24,9 @@ const LATEST = Date.parse('9999-12-31T00:00:00Z')
 
 const pointInTime = z.iso.datetime({ offset: true }).refine(
   (text) => {
-    // Offsets and years that ISO 8601 knows and PostgreSQL doesn't.
+    // Offsets and years that ISO 8601 knows and PostgreSQL doesn't. What is no time at all was refused already.
     const time = new Date(text).getTime()
-    return time >= EARLIEST && time <= LATEST
+    return Number.isNaN(time) || (time >= EARLIEST && time <= LATEST)
   },
   { error: 'must be a time between the years 1 and 9999' },
 )

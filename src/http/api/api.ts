@@ -71,7 +71,7 @@ export interface ApiOptions {
  * @throws Error for declarations that contradict each other
  */
 export function createApi(options: ApiOptions): Middleware {
-  assertKnownProblems(options)
+  assertComplete(options)
   const dispatch = createDispatch(options)
   const problems = renderProblems(options)
   const compress = compression()
@@ -81,8 +81,10 @@ export function createApi(options: ApiOptions): Middleware {
   }
 }
 
-function assertKnownProblems({ versions, catalogue }: ApiOptions): void {
-  for (const { id, problems = [] } of versions.flatMap(({ operations }) => operations)) {
+function assertComplete({ versions, catalogue, idempotency }: ApiOptions): void {
+  for (const { id, problems = [], idempotent } of versions.flatMap(({ operations }) => operations)) {
+    // Passed over in silence, a key would promise what is not so.
+    if (idempotent && !idempotency) throw new Error(`${id} takes idempotency keys, and there is nowhere to keep them`)
     const unknown = problems.find((code) => !Object.hasOwn(catalogue, code))
     if (unknown) throw new Error(`${id} names the problem ${unknown}, which the catalogue does not know`)
   }

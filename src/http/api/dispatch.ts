@@ -21,7 +21,7 @@ import { acceptHeaders } from './request-body.ts'
 import { readRequest } from './request.ts'
 import { rootOperations, versionOperation } from './root.ts'
 import { createRoutes, type Match, type Route } from './routes.ts'
-import { resolveVersion, tellVersion, type Target, type VersionRules } from './versions.ts'
+import { resolveVersion, tellVersion, type VersionRules } from './versions.ts'
 
 const problem = problemsOf(commonProblems)
 
@@ -34,7 +34,7 @@ interface Aim {
   path: string
   version: number
   inPath: boolean
-  endpoint(operation: Operation): Endpoint
+  endpoint: (operation: Operation) => Endpoint
 }
 
 /** @throws Error for declarations that contradict each other */
@@ -74,6 +74,7 @@ export function createDispatch(options: ApiOptions): (ctx: Context) => Promise<v
           body: request.body.value,
           page: request.page,
           ...callerOf(ctx, principal),
+          mediaType,
           version,
           link: urlOf,
           ctx,
@@ -99,30 +100,31 @@ function versionRules({ versions, defaultVersion, vendor, origin, base, now = Da
 
 /** Finds what a request is aimed at. @throws Problem 404 and whatever stands against its version */
 function createAim(options: ApiOptions, rules: VersionRules): (ctx: Context, query: Query) => Aim {
-  const endpoints = new Map<Operation, Endpoint>()
-  const prepare = (version: number, operations: readonly Operation[]) => {
-    for (const one of operations) endpoints.set(one, describeEndpoint(one, version, options.vendor))
-    return createRoutes(operations)
-  }
-  const findAtRoot = prepare(options.defaultVersion, rootOperations(options, rules))
-  const findIn = new Map(
-    options.versions.map((version) => [
-      version.number,
-      prepare(version.number, [versionOperation(rules, version), ...version.operations]),
-    ]),
+  const root = prepare(options, options.defaultVersion, rootOperations(options, rules))
+  const versions = new Map(
+    options.versions.map((version) => {
+      const operations = [versionOperation(rules, version), ...version.operations]
+      return [version.number, prepare(options, version.number, operations)]
+    }),
   )
   return (ctx, query) => {
     const below = ctx.path.slice(options.base.length)
-    const endpoint = (operation: Operation) => endpoints.get(operation)!
-    const atRoot = findAtRoot(below)
-    if (atRoot) return { match: atRoot, path: below, version: options.defaultVersion, inPath: true, endpoint }
-    const target: Target = resolveVersion(rules, ctx, below, query.values.get('version'))
+    const atRoot = root.find(below)
+    if (atRoot) return { ...root, match: atRoot, path: below, inPath: true }
+    const target = resolveVersion(rules, ctx, below, query.values.get('version'))
     tellVersion(rules, ctx, target)
-    const { version, path, inPath } = target
-    const match = findIn.get(version.number)?.(path)
-    if (!match) throw problem('not-found')
-    return { match, path, version: version.number, inPath, endpoint }
+    const { path, inPath } = target
+    const prepared = versions.get(target.version.number)
+    const match = prepared?.find(path)
+    if (!prepared || !match) throw problem('not-found')
+    return { ...prepared, match, path, inPath }
   }
+}
+
+/** The same operation may stand in several versions: what is made ready is of one. */
+function prepare({ vendor }: ApiOptions, version: number, operations: readonly Operation[]) {
+  const endpoints = new Map(operations.map((one) => [one, describeEndpoint(one, version, vendor)]))
+  return { version, find: createRoutes(operations), endpoint: (one: Operation) => endpoints.get(one)! }
 }
 
 function tellOptions(ctx: Context, { allow, operations }: Route): void {

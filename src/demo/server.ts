@@ -9,6 +9,7 @@ import type { RequestListener } from 'node:http'
 import { connectDatabase, type Database } from '../database/connect.ts'
 import { startSweeper } from '../database/sweeper.ts'
 import { expiredIdempotencyKeys, idempotencyTable } from '../http/api/idempotency.ts'
+import { cors } from '../http/cors.ts'
 import { health } from '../http/health.ts'
 import { renderProblems } from '../http/problem.ts'
 import { expiredRateLimits, rateLimitTable } from '../http/rate-limit/algorithms.ts'
@@ -79,7 +80,7 @@ interface Parts {
   checkAnswers: boolean | undefined
 }
 
-function createHandler({ issuer, clientId, rateLimit }: DemoConfig, parts: Parts): RequestListener {
+function createHandler({ issuer, clientId, origins, rateLimit }: DemoConfig, parts: Parts): RequestListener {
   const { db, log, url } = parts
   const verifier = createTokenVerifier({ issuer, audience: url })
   const routers = [playgroundRoutes({ issuer, clientId, url }), metadataRoutes({ issuer, url })]
@@ -89,7 +90,7 @@ function createHandler({ issuer, clientId, rateLimit }: DemoConfig, parts: Parts
   app.use(health(() => missing({ db, verifier })))
   app.use(trace(log))
   app.use(renderProblems({ log, typeBase: `${url}/problems#` }))
-  for (const part of createOrdersApi({ ...parts, verifier, issuer, clientId, rateLimit })) app.use(part)
+  for (const part of createOrdersApi({ ...parts, verifier, issuer, clientId, origins, rateLimit })) app.use(part)
   for (const router of routers) app.use(router.routes()).use(router.allowedMethods())
   const handle = app.callback()
   return (request, response) => void handle(request, response)
@@ -99,7 +100,8 @@ function metadataRoutes({ issuer, url }: { issuer: string; url: string }): Route
   const scopes = Object.keys(SCOPES)
   const metadata = protectedResourceMetadata({ resource: url, issuer, scopes, documentation: `${url}/` })
   const router = new Router()
-  router.get(protectedResourceMetadataPath(url), (ctx) => {
+  // For everybody, scripts of any origin included: it is how a client finds the issuer.
+  router.get(protectedResourceMetadataPath(url), cors({ isAllowed: 'anyone', methods: ['GET', 'HEAD'] }), (ctx) => {
     ctx.set('cache-control', 'public, max-age=300')
     ctx.body = metadata
   })

@@ -8,9 +8,10 @@ import { createApi, type ApiVersion } from '../../http/api/api.ts'
 import { apiDocuments } from '../../http/api/documents.ts'
 import { createIdempotencyStore } from '../../http/api/idempotency.ts'
 import type { Operation } from '../../http/api/operation.ts'
-import type { Problem } from '../../http/problem.ts'
+import { cors } from '../../http/cors.ts'
+import { isBelow, type Problem } from '../../http/problem.ts'
 import type { RateLimitPolicy } from '../../http/rate-limit/algorithms.ts'
-import { apiLimits } from '../../http/rate-limit/api-limits.ts'
+import { apiLimits, type ApiLimits } from '../../http/rate-limit/api-limits.ts'
 import { createRateLimiter } from '../../http/rate-limit/rate-limiter.ts'
 import { authenticate, TokenError, type TokenVerifier } from '../../resource-server/index.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -38,6 +39,8 @@ export interface OrdersApiOptions {
   url: string
   /** The playground's public client, which the reference page signs in with. */
   clientId: string | undefined
+  /** Other origins whose pages may call. */
+  origins: readonly string[]
   rateLimit: RateLimitPolicy | 'off'
   cursorSecrets: readonly Buffer[]
   /** Tests: hold every answer against its schema. */
@@ -55,7 +58,15 @@ const PEOPLE_PER_ADDRESS = 10
 export function createOrdersApi(options: OrdersApiOptions): Middleware[] {
   const versions = versionsOf(options.url)
   const typeBase = `${options.url}/problems#`
-  return [documents(options, versions, typeBase), api(options, versions, typeBase)]
+  return [scriptsOf(options), documents(options, versions, typeBase), api(options, versions, typeBase)]
+}
+
+/** Scripts of which pages may read answers. */
+function scriptsOf({ url, origins }: OrdersApiOptions): Middleware {
+  const allowed = new Set([url, ...origins])
+  const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+  const answer = cors({ isAllowed: (origin) => allowed.has(origin), methods })
+  return (ctx, next) => (isBelow(BASE, ctx.path) ? answer(ctx, next) : next())
 }
 
 function versionsOf(url: string): ApiVersion[] {
@@ -100,14 +111,16 @@ function api(options: OrdersApiOptions, versions: ApiVersion[], typeBase: string
     challenge: (scope) => verifier.refusals.missing(scope).challenge ?? 'Bearer',
     problemOf,
     idempotency: createIdempotencyStore({ knex: db.knex }),
-    limit: apiLimits(createRateLimiter({ pool: db.pool, policies: policies(options.rateLimit), log })),
+    limit: limits(options),
     checkAnswers,
   })
 }
 
-function policies(limit: RateLimitPolicy | 'off') {
-  const address = limit === 'off' ? limit : { ...limit, quota: limit.quota * PEOPLE_PER_ADDRESS }
-  return { address, api: limit }
+/** Counted in the database, for all instances together. */
+function limits({ db, log, rateLimit }: OrdersApiOptions): ApiLimits {
+  const address = rateLimit === 'off' ? rateLimit : { ...rateLimit, quota: rateLimit.quota * PEOPLE_PER_ADDRESS }
+  const limiter = createRateLimiter({ pool: db.pool, policies: { address, orders: rateLimit }, log })
+  return apiLimits(limiter, { address: 'address', principal: 'orders' })
 }
 
 /** What each operation needs, so that whoever refuses a token can say it (RFC 6750 §3). */
@@ -152,7 +165,7 @@ function documents(
     tags: TAGS,
     issuer,
     security: {
-      oauth: { authorizationEndpoint: `${issuer}/auth`, tokenEndpoint: `${issuer}/token`, scopes: SCOPES },
+      oauth: { authorizationEndpoint: `${issuer}/authorize`, tokenEndpoint: `${issuer}/token`, scopes: SCOPES },
     },
     ...(clientId && {
       signIn: () =>

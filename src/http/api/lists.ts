@@ -101,9 +101,9 @@ function readCursor(cursors: Cursors, scope: CursorScope, text: string | undefin
   return position
 }
 
-/** From 1, as far as JavaScript counts without loss. */
+/** From 1; what is more than JavaScript counts without loss is as good as its most. */
 function wholeNumber(text: string): number | undefined {
-  const number = /^\d{1,15}$/.test(text) ? Number(text) : 0
+  const number = /^\d+$/.test(text) ? Math.min(Number(text), Number.MAX_SAFE_INTEGER) : 0
   return number >= 1 ? number : undefined
 }
 

@@ -33,6 +33,8 @@ export interface FeedPage {
 export interface EventFeed {
   /** The newest position that this process knows of. */
   latest(): number
+  /** The oldest position that is kept. */
+  oldest(): Promise<number>
   /**
    * Events after a position, in order.
    * @param options.types only these; the page may then be short or empty though there is more: go on from `upTo`
@@ -148,6 +150,7 @@ export async function openEventFeed({ db, log }: { db: Database; log: Logger }):
 
   return {
     latest: () => latest,
+    oldest: async () => (await readEnds()).swept + 1,
     async read(after, { limit, types }) {
       const rows = await rowsAfter(after)
       const events: FeedEvent[] = []

@@ -21,6 +21,8 @@ export interface ManagementPrincipal extends Principal {
   clientId: string | undefined
   /** Set for `kind: 'user'`. */
   userId: string | undefined
+  /** When the credential ends by itself. */
+  expiresAt: Date | undefined
 }
 
 /** What is known of a live access token for this API; see oidc/access-token-lookup.ts. */
@@ -28,6 +30,7 @@ export interface FoundAccessToken {
   clientId: string
   user: { id: string; roles: readonly string[] } | undefined
   scopes: readonly string[]
+  expiresAt: Date
 }
 
 export interface AuthenticatorDependencies {
@@ -55,14 +58,11 @@ export function createManagementAuthenticator({
   findAccessToken,
 }: AuthenticatorDependencies): ManagementAuthenticator {
   const challenge = challengeOf(issuer)
+  const lookUp = createPrincipalLookup({ pool, findAccessToken })
 
-  async function principalOf(credential: Credential): Promise<ManagementPrincipal | undefined> {
-    const { value } = credential
-    if (value === undefined || value.length > LONGEST_CREDENTIAL) return undefined
-    if (value.startsWith(`${API_KEY_PREFIX}_`)) return ofApiKey(pool, value)
-    if (credential.header === 'x-api-key') return undefined
-    const token = await findAccessToken(value)
-    return token && ofAccessToken(token)
+  async function principalOf({ header, value }: Credential): Promise<ManagementPrincipal | undefined> {
+    if (value === undefined) return undefined
+    return header === 'x-api-key' && !value.startsWith(`${API_KEY_PREFIX}_`) ? undefined : lookUp(value)
   }
 
   return async (ctx) => {
@@ -79,6 +79,21 @@ export function createManagementAuthenticator({
     const principal = await principalOf(credential)
     if (!principal) throw invalid(challenge)
     return principal
+  }
+}
+
+/** Whom a credential stands for, wherever it was shown; undefined when it is not good. */
+export function createPrincipalLookup({
+  pool,
+  findAccessToken,
+}: Pick<AuthenticatorDependencies, 'pool' | 'findAccessToken'>): (
+  value: string,
+) => Promise<ManagementPrincipal | undefined> {
+  return async (value) => {
+    if (value.length > LONGEST_CREDENTIAL) return undefined
+    if (value.startsWith(`${API_KEY_PREFIX}_`)) return ofApiKey(pool, value)
+    const token = await findAccessToken(value)
+    return token && ofAccessToken(token)
   }
 }
 
@@ -118,13 +133,14 @@ async function ofApiKey(pool: pg.Pool, value: string): Promise<ManagementPrincip
       createdVia: 'api-key',
       clientId: undefined,
       userId: undefined,
+      expiresAt: apiKey.expiresAt ?? undefined,
     }
   )
 }
 
-function ofAccessToken({ clientId, user, scopes }: FoundAccessToken): ManagementPrincipal {
+function ofAccessToken({ clientId, user, scopes, expiresAt }: FoundAccessToken): ManagementPrincipal {
   const known = scopes.filter(isManagementScope)
-  const common = { createdVia: 'access-token', clientId } as const
+  const common = { createdVia: 'access-token', clientId, expiresAt } as const
   if (!user) return { ...common, id: clientId, kind: 'client', userId: undefined, scopes: new Set(known) }
   const may = scopesOfRoles(user.roles)
   const effective = new Set(known.filter((scope) => may.has(scope)))

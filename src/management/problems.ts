@@ -73,6 +73,26 @@ export const managementProblems = {
         'Ohne es könnte sich der Client nicht ausweisen. Mit `overlap_seconds` 0 erneuern, um es sofort zu beenden.',
     },
   },
+  'history-gone': {
+    status: 410,
+    title: 'Events at this cursor are no longer kept',
+    about:
+      'The reader was away for longer than events are kept and has missed some. Read the things themselves, and go on from the cursor in `detail`.',
+    de: {
+      title: 'Die Ereignisse an diesem Cursor sind nicht mehr da',
+      about:
+        'Der Leser war länger fort, als Ereignisse aufgehoben werden, und hat einige verpasst. Die Dinge selbst lesen und beim Cursor in `detail` weitermachen.',
+    },
+  },
+  'webhook-inactive': {
+    status: 409,
+    title: 'The webhook is not active',
+    about: 'Nothing is delivered to it at the moment. Set its `state` to `active` first.',
+    de: {
+      title: 'Der Webhook ist nicht aktiv',
+      about: 'Ihm wird zurzeit nichts zugestellt. Erst `state` auf `active` setzen.',
+    },
+  },
   'no-secret': {
     status: 409,
     title: 'Clients of this kind have no secret',

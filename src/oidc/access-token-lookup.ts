@@ -16,6 +16,7 @@ export interface LiveAccessToken {
   user: { id: string; roles: string[] } | undefined
   /** What it was issued with and its client may still ask for. The roles of the user are for the caller to apply. */
   scopes: string[]
+  expiresAt: Date
 }
 
 export type FindAccessToken = (value: string) => Promise<LiveAccessToken | undefined>
@@ -23,7 +24,7 @@ export type FindAccessToken = (value: string) => Promise<LiveAccessToken | undef
 // A token of the browser's session asks for the session in which its grant was made. Sessions are looked up by the grant's
 // column and not inside the payload: reading json there would fail on the NUL that a stranger's nonce may hold.
 const FIND = statement(`
-  select a.model, a.payload, c.id as client_id, u.id as user_id, u.roles, s.uid as session_uid,
+  select a.model, a.payload, a.expires_at, c.id as client_id, u.id as user_id, u.roles, s.uid as session_uid,
     array(
       select scope from client_resource_scopes where client_id = c.id and resource_id = '${MANAGEMENT_RESOURCE_ID}'
     ) as registered
@@ -39,6 +40,7 @@ const FIND = statement(`
 interface Row {
   model: 'AccessToken' | 'ClientCredentials'
   payload: AdapterPayload
+  expires_at: Date
   client_id: string
   user_id: string | null
   roles: string[] | null
@@ -56,6 +58,7 @@ export function createAccessTokenLookup({ pool, issuer }: { pool: pg.Pool; issue
       clientId: row.client_id,
       user: row.user_id === null ? undefined : { id: row.user_id, roles: row.roles ?? [] },
       scopes: issued.filter((scope) => row.registered.includes(scope)),
+      expiresAt: row.expires_at,
     }
   }
 }

@@ -55,5 +55,6 @@ function offeredTypes(operation: Operation, successes: readonly number[], vendor
   const own = rules.flatMap(({ mediaType }) => mediaType ?? [])
   if (own.length > 0) return own
   if (operation.list) return [JSON_TYPE, vendor, ...(operation.list.csv ? [CSV_TYPE] : [])]
-  return rules.some(({ schema }) => schema) ? [JSON_TYPE, vendor] : []
+  const streams = rules.flatMap(({ stream }) => stream ?? [])
+  return rules.some(({ schema }) => schema) ? [JSON_TYPE, vendor, ...streams] : []
 }

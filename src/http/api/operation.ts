@@ -62,6 +62,8 @@ export interface Call<P = unknown, Q = unknown, B = unknown> {
   ifVersion: number | undefined
   /** Whether the caller has the scope: links to what a caller may not do are left out. */
   may: (scope: string) => boolean
+  /** The media type that the caller gets. */
+  mediaType: string | undefined
   /** The absolute URL of a path of this API and version: `link('/users/usr_…')`. */
   link: (path: string) => string
   /** What `prepare` returned. */
@@ -147,6 +149,8 @@ export interface ResponseRules {
   schema?: z.ZodType
   /** Of responses without JSON: their media type. */
   mediaType?: string
+  /** A media type beside JSON for which the handler answers on `ctx` itself: `text/event-stream`. */
+  stream?: string
   example?: unknown
 }
 

@@ -1,0 +1,77 @@
+/** What events look like, and how a reader says which it wants. */
+import { z } from 'zod'
+import { eventTypes } from '../../events/catalogue.ts'
+import { channels } from '../../events/channels.ts'
+import { time } from '../schemas.ts'
+
+export const eventSchema = z
+  .strictObject({
+    id: z.string().meta({ description: 'The same each time the event is told.', example: 'evt_4711' }),
+    type: z.enum(eventTypes).describe('What happened.'),
+    at: time('When it was written. The order of the list, not the time, says what came first.'),
+    actor: z.string().nullable().describe('Who did it: the id of a user, client or API key, or `cli`, `system`.'),
+    subject: z.string().nullable().describe('The id of the thing that it happened to.'),
+    user_id: z.string().nullable().describe('Whom it is about.'),
+    client_id: z.string().nullable().describe('Which client it is about.'),
+    data: z.record(z.string(), z.unknown()).describe('More, by type. Nothing secret.'),
+  })
+  .meta({ id: 'Event', description: 'Something that happened. It was written in the transaction that made it true.' })
+
+export const EVENT = {
+  id: 'evt_4711',
+  type: 'user.created',
+  at: '2030-01-31T12:00:00.000Z',
+  actor: 'apk_k5xq7m2n4p6r3s5t7v2w4y6z3a',
+  subject: 'usr_k5xq7m2n4p6r3s5t7v2w4y6z3a',
+  user_id: 'usr_k5xq7m2n4p6r3s5t7v2w4y6z3a',
+  client_id: null,
+  data: { roles: [] },
+}
+
+/** Comma-separated names, each once. */
+function names<T extends string>(known: readonly T[], most: number) {
+  return z
+    .string()
+    .min(1)
+    .max(2000)
+    .transform((text) => [...new Set(text.split(','))] as T[])
+    .refine((list) => list.length <= most && list.every((name) => known.includes(name)), {
+      error: `must be names from ${known.join(', ')}, with commas between`,
+    })
+}
+
+export const eventQuery = z.strictObject({
+  after: z
+    .string()
+    .regex(/^(?:latest|0|[1-9]\d{0,14})$/, 'must be a cursor of this stream, or latest')
+    .optional()
+    .meta({
+      description:
+        'The cursor after which to go on: `next_cursor` of the answer before. `latest`: only what comes from now on. Left out: from the oldest event that is kept; for a stream, from now on.',
+      example: '4711',
+    }),
+  limit: z
+    .string()
+    .regex(/^[1-9]\d{0,5}$/, 'must be a whole number from 1')
+    .transform((text) => Math.min(Number(text), 1000))
+    .optional()
+    .meta({ description: 'How many at most; 100 unless given. More than 1000 count as 1000.', example: '100' }),
+  channels: names(channels, 50)
+    .optional()
+    .meta({ description: 'Only events of these channels, with commas between.', example: 'users,clients' }),
+  types: names(eventTypes, 100)
+    .optional()
+    .meta({ description: 'Only events of these types, with commas between.', example: 'user.created,user.deleted' }),
+})
+
+export const eventPageSchema = z
+  .strictObject({
+    data: z.array(eventSchema),
+    pagination: z.strictObject({
+      next_cursor: z.string().describe('Give it in `after` to go on. It is always there, also when nothing came.'),
+      has_more: z.boolean().describe('Whether there is more already.'),
+      limit: z.int(),
+    }),
+    links: z.strictObject({ self: z.url(), next: z.url() }),
+  })
+  .meta({ id: 'EventPage' })

@@ -17,13 +17,15 @@ import { connectDatabase, type Database } from './database/connect.ts'
 import { migrateUp } from './database/migrate.ts'
 import { startSweeper } from './database/sweeper.ts'
 import { addressLimit } from './http/address-limit.ts'
+import type { SignIn } from './http/api/documents.ts'
 import { createIdempotencyStore, expiredIdempotencyKeys } from './http/api/idempotency.ts'
 import { cacheable } from './http/cacheable.ts'
+import { cors } from './http/cors.ts'
 import { forwarded } from './http/forwarded.ts'
 import { health } from './http/health.ts'
 import { createHttpServer, isDisconnect } from './http/http-server.ts'
 import { limits } from './http/limits.ts'
-import { problemsBelow } from './http/problem.ts'
+import { isBelow, problemsBelow } from './http/problem.ts'
 import { apiLimits } from './http/rate-limit/api-limits.ts'
 import { expiredRateLimits } from './http/rate-limit/algorithms.ts'
 import { pathLimits, refuseClient } from './http/rate-limit/path-limits.ts'
@@ -43,6 +45,8 @@ import { createKeyRing, type KeyRing } from './keys/ring.ts'
 import { createLifecycle } from './lib/lifecycle.ts'
 import { derive, type MasterKeys } from './lib/master-key.ts'
 import { createManagementApi, MANAGEMENT_BASE } from './management/api.ts'
+import { METADATA_PATH } from './management/challenge.ts'
+import { managementCors } from './management/cors.ts'
 import { createManagementAuthenticator } from './management/principal.ts'
 import { problemTypeBase } from './management/problems.ts'
 import { resourceMetadata } from './management/resource-metadata.ts'
@@ -51,8 +55,11 @@ import { createStorage } from './oidc/adapter/adapter.ts'
 import { expired } from './oidc/adapter/expired.ts'
 import { currentProvider, type CurrentProvider } from './oidc/current-provider.ts'
 import { createInteractionGateway } from './oidc/interaction-gateway.ts'
-import { anonymousPaths, cacheablePaths, clientPaths, protocolMethods } from './oidc/routes.ts'
+import { anonymousPaths, cacheablePaths, clientPaths, corsPaths, isForScripts, protocolMethods } from './oidc/routes.ts'
+import { createClientOrigins, type ClientOrigins } from './registry/clients/origins.ts'
 import { ensureManagementResource } from './registry/resources/built-in.ts'
+import { findReferenceClient } from './registry/clients/reference-client.ts'
+import { managementAudience } from './registry/management-scopes.ts'
 import { createPasswordHasher } from './registry/users/password.ts'
 import { createLoginThrottle } from './registry/users/throttle.ts'
 import type { Logger } from './telemetry/logger.ts'
@@ -147,8 +154,10 @@ function createApp({ config, masterKeys, log, db, keys, policy, checkAnswers }: 
     authenticate: createManagementAuthenticator({ pool: db.pool, issuer, findAccessToken }),
     idempotency: createIdempotencyStore({ knex: db.knex }),
     limit: apiLimits(limiter),
+    signIn: () => signInToReference(db, issuer),
     checkAnswers,
   })
+  const origins = createClientOrigins({ pool: db.pool })
 
   const app = new Koa({ proxy: true })
   app.on('error', (err: Error) => {
@@ -164,13 +173,18 @@ function createApp({ config, masterKeys, log, db, keys, policy, checkAnswers }: 
   app.use(fork(MANAGEMENT_BASE, problems, failed(renderer, log)))
   app.use(limits())
   app.use(forwarded({ origin: issuer, trustProxy: config.trustProxy, api: MANAGEMENT_BASE }))
+  // Public documents, the same for everybody and without credentials: anyone's scripts may read them (RFC 8414 §3).
+  const isPublic = (path: string) => cacheablePaths.has(path) || path === METADATA_PATH
+  app.use(on(isPublic, cors({ isAllowed: 'anyone', methods: ['GET', 'HEAD'] })))
+  app.use(on((path) => corsPaths.has(path), protocolCors(origins)))
+  app.use(on((path) => isBelow(MANAGEMENT_BASE, path), managementCors({ issuer, origins })))
   // Which policy stands before which path: authorization requests by address in memory; these by address for all instances;
   // the APIs ('address' before, 'api' after they know who calls) by themselves.
   app.use(addressLimit({ paths: anonymousPaths, perMinute: config.authorizationsPerMinute }))
   app.use(
     pathLimits(limiter, [
       { policy: 'token', paths: clientPaths, refuse: refuseClient },
-      { policy: 'login', paths: signInPath, refuse: tooMany(renderer) },
+      { policy: 'login', paths: signInPath, refuse: tooMany(renderer), isQuiet: true },
     ]),
   )
   app.use(resourceMetadata({ issuer }))
@@ -192,6 +206,27 @@ function createApp({ config, masterKeys, log, db, keys, policy, checkAnswers }: 
   }
   app.use(notFound(renderer))
   return app
+}
+
+/** Whose scripts may read what the protocol answers, before the client is known. Pages and forms are not among its paths. */
+function protocolCors(origins: ClientOrigins): Middleware {
+  return cors({
+    isAllowed: (origin, ctx) => isForScripts(ctx.path) && origins.isRegistered(origin),
+    methods: (ctx) => (protocolMethods(ctx.path) ?? []).filter((method) => method !== 'OPTIONS'),
+  })
+}
+
+/** A middleware for these paths alone. */
+function on(isMeant: (path: string) => boolean, middleware: Middleware): Middleware {
+  return (ctx, next) => (isMeant(ctx.path) ? middleware(ctx, next) : next())
+}
+
+/** How people sign in on the reference page: with the client that may return to it, if an operator made one. */
+async function signInToReference({ pool }: Database, issuer: string): Promise<SignIn | undefined> {
+  const redirectUri = `${issuer}${MANAGEMENT_BASE}/docs/callback`
+  const client = await findReferenceClient(pool, redirectUri)
+  if (!client) return undefined
+  return { issuer, clientId: client.id, redirectUri, resource: managementAudience(issuer), scopes: client.scopes }
 }
 
 /** Hands requests for the protocol's paths to the library, which answers them itself. */

@@ -3,7 +3,7 @@
  * contract test holds the library to it.
  */
 import { createHmac } from 'node:crypto'
-import { Provider } from 'oidc-provider'
+import { errors, Provider, type KoaContextWithOIDC } from 'oidc-provider'
 import { derive, type MasterKeys } from '../lib/master-key.ts'
 import { verifyClientSecret } from '../registry/clients/secret.ts'
 import type { Sessions } from './adapter/sessions.ts'
@@ -18,6 +18,7 @@ export function applyModelRules(
   changeSessionIds(provider, sessions)
   endSessionsForGood(provider, sessions)
   leaveUnknownSessionsAlone(provider)
+  holdScriptsToTheirClient(provider)
 }
 
 /** Client secrets are stored as digests only; any live one fits, so that a rotation can overlap. */
@@ -74,4 +75,30 @@ function endSessionsForGood(provider: Provider, sessions: Sessions): void {
     await sessions.end(this.uid)
     this.destroyed = true
   }
+}
+
+const CLIENT_ROUTES = new Set(['token', 'userinfo', 'revocation', 'introspection'])
+
+/**
+ * Before the client is known, any registered origin is answered (see the edge); once it is, a script must stand at an origin
+ * of this very client. The library has the same rule in the CORS of its own, which is silent because ours has decided.
+ */
+function holdScriptsToTheirClient(provider: Provider): void {
+  const context = (provider as unknown as { OIDCContext: { prototype: OidcContext } }).OIDCContext.prototype
+  const { entity } = context
+  if (!entity) throw new Error('the library no longer tells its context about the client')
+  context.entity = function (this: OidcContext, name, value) {
+    entity.call(this, name, value)
+    const origin = this.ctx.get('Origin')
+    if (name !== 'Client' || origin === '' || !CLIENT_ROUTES.has(this.route)) return
+    if (policyOf(value as InstanceType<Provider['Client']>).allowedOrigins.includes(origin)) return
+    this.ctx.remove('Access-Control-Allow-Origin')
+    throw new errors.InvalidRequest('scripts of this origin may not act for this client')
+  }
+}
+
+interface OidcContext {
+  ctx: KoaContextWithOIDC
+  route: string
+  entity: (this: OidcContext, name: string, value: unknown) => void
 }

@@ -10,7 +10,7 @@ import type { KeySet } from '../keys/ring.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Storage } from './adapter/adapter.ts'
 import { claims, createFindAccount, extraTokenClaims, PASSWORD_SIGN_IN } from './configuration/account.ts'
-import { policyOf, POLICY } from './configuration/client-metadata.ts'
+import { POLICY } from './configuration/client-metadata.ts'
 import { createGrantLoader, interactionRules } from './configuration/consent.ts'
 import { expiresWithSession, issueRefreshToken, lifetimes } from './configuration/lifetimes.ts'
 import { createManagementRules } from './configuration/management.ts'
@@ -103,7 +103,6 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
     subjectTypes: ['public'],
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
     extraClientMetadata: { properties: [POLICY] },
-    clientBasedCORS: (_ctx, origin, client) => policyOf(client).allowedOrigins.includes(origin),
     clientDefaults: {
       response_types: ['code'],
       grant_types: ['authorization_code'],

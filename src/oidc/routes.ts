@@ -23,6 +23,17 @@ const SHARED = [...READ, 'OPTIONS'] as const
 /** Where clients prove who they are. */
 export const clientPaths: ReadonlySet<string> = new Set([routes.token, routes.introspection, routes.revocation])
 
+/**
+ * Where scripts of registered origins may call. Introspection is for servers (RFC 7662 §2.1): it is here to be decided, and
+ * the answer is no.
+ */
+const SCRIPTED = new Set<string>([routes.token, routes.userinfo, routes.revocation])
+export const corsPaths: ReadonlySet<string> = new Set([...SCRIPTED, routes.introspection])
+
+export function isForScripts(path: string): boolean {
+  return SCRIPTED.has(path)
+}
+
 const METHODS = new Map<string, readonly string[]>([
   ...[...cacheablePaths].map((path) => [path, SHARED] as const),
   [routes.authorization, READ],

@@ -29,6 +29,7 @@ export function readyLines(issuer: string, firstRun: FirstRun | undefined): stri
   return `ready at ${issuer}
 
   Sign in              ${issuer}/account
+  API reference        ${issuer}/api/docs
   Playground           ${demo.apiUrl}/
   Orders API           ${demo.apiUrl}/api/v1/users/me/orders
   Discovery            ${issuer}/.well-known/openid-configuration

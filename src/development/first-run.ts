@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createApiKey } from '../registry/api-keys/create.ts'
-import { managementScopes } from '../registry/management-scopes.ts'
+import { managementAudience, managementScopes } from '../registry/management-scopes.ts'
 import { createClient } from '../registry/clients/create.ts'
 import { findClient } from '../registry/clients/queries.ts'
 import { createResource } from '../registry/resources/create.ts'
@@ -11,6 +11,7 @@ import { createUser } from '../registry/users/create.ts'
 import { createPasswordHasher, type PasswordHasher } from '../registry/users/password.ts'
 import { findUserByLogin } from '../registry/users/queries.ts'
 import { setPassword } from '../registry/users/set-password.ts'
+import { updateUser } from '../registry/users/update.ts'
 import type { AuthServer } from '../server.ts'
 import type { Knex } from 'knex'
 
@@ -32,12 +33,14 @@ export interface FirstRun {
   demo: {
     apiUrl: string
     user: Account
-    /** May read everybody's orders. */
+    /** May read everybody's orders, and do everything with the management API. */
     admin: Account
     clients: {
       web: ConfidentialClient & { redirect_uris: string[] }
       service: ConfidentialClient
       spa: { client_id: string; redirect_uri: string }
+      /** Signs people in on the reference page of the management API. */
+      reference: { client_id: string; redirect_uri: string }
     }
   }
 }
@@ -55,7 +58,7 @@ export async function prepareFirstRun({ config, db }: AuthServer, apiUrl: string
     await lock.raw('select pg_advisory_xact_lock(?)', [LOCK])
     const known = await read(path)
     if (known && (await isCurrent(db.knex, known, config.issuer, apiUrl))) return known
-    const made = { issuer: config.issuer, ...(await seed(db.knex, apiUrl)) }
+    const made = { issuer: config.issuer, ...(await seed(db.knex, apiUrl, config.issuer)) }
     await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 })
     await writeWhole(path, `${JSON.stringify(made, null, 2)}\n`)
     return made
@@ -72,8 +75,10 @@ async function read(path: string): Promise<FirstRun | undefined> {
 
 async function isCurrent(db: Knex, known: FirstRun, issuer: string, apiUrl: string): Promise<boolean> {
   if (known.issuer !== issuer || known.demo?.apiUrl !== apiUrl) return false
-  const { web, service, spa } = known.demo.clients
-  const found = await Promise.all([web, service, spa].map(({ client_id }) => findClient(db, client_id)))
+  const { web, service, spa, reference } = known.demo.clients
+  // A file of an earlier release knows no client of the reference page.
+  if (!reference) return false
+  const found = await Promise.all([web, service, spa, reference].map(({ client_id }) => findClient(db, client_id)))
   return found.every((client) => client !== undefined)
 }
 
@@ -83,14 +88,15 @@ async function writeWhole(path: string, text: string): Promise<void> {
   await rename(draft, path)
 }
 
-async function seed(db: Knex, apiUrl: string): Promise<Omit<FirstRun, 'issuer'>> {
+async function seed(db: Knex, apiUrl: string, issuer: string): Promise<Omit<FirstRun, 'issuer'>> {
   const hasher = createPasswordHasher()
   await demoResource(db, apiUrl)
   const access = [{ resource: apiUrl, scopes: ['orders:read', 'orders:write'] }]
+  const referenceRedirect = `${issuer}/api/docs/callback`
   const webRedirects = [`${apiUrl}/web/callback`]
-  const [user, admin, web, service, spa, key] = await Promise.all([
+  const [user, admin, web, service, spa, reference, key] = await Promise.all([
     demoUser(db, hasher, { username: 'alice', name: 'Alice Example', roles: [] }),
-    demoUser(db, hasher, { username: 'olivia', name: 'Olivia Operator', roles: ['orders-admin'] }),
+    demoUser(db, hasher, { username: 'olivia', name: 'Olivia Operator', roles: ['orders-admin', 'grantry-admin'] }),
     createClient(db, { kind: 'web', name: 'Demo web app', redirectUris: webRedirects, access, actor: ACTOR }),
     createClient(db, { kind: 'service', name: 'Demo service', access, actor: ACTOR }),
     createClient(db, {
@@ -100,6 +106,14 @@ async function seed(db: Knex, apiUrl: string): Promise<Omit<FirstRun, 'issuer'>>
       postLogoutRedirectUris: [`${apiUrl}/`],
       allowedOrigins: [apiUrl],
       access,
+      actor: ACTOR,
+    }),
+    createClient(db, {
+      kind: 'spa',
+      name: 'API reference',
+      redirectUris: [referenceRedirect],
+      firstParty: true,
+      access: [{ resource: managementAudience(issuer), scopes: [...managementScopes] }],
       actor: ACTOR,
     }),
     createApiKey(db, { name: 'First run', scopes: managementScopes, actor: ACTOR }),
@@ -114,6 +128,7 @@ async function seed(db: Knex, apiUrl: string): Promise<Omit<FirstRun, 'issuer'>>
         web: { client_id: web.client.id, client_secret: web.secret ?? '', redirect_uris: webRedirects },
         service: { client_id: service.client.id, client_secret: service.secret ?? '' },
         spa: { client_id: spa.client.id, redirect_uri: `${apiUrl}/callback` },
+        reference: { client_id: reference.client.id, redirect_uri: referenceRedirect },
       },
     },
   }
@@ -140,8 +155,10 @@ async function demoUser(
 ): Promise<Account> {
   const password = readablePassword()
   const known = await findUserByLogin(db, username)
-  if (known) await setPassword(db, { hasher }, { userId: known.id, password, actor: ACTOR })
-  else {
+  if (known) {
+    await setPassword(db, { hasher }, { userId: known.id, password, actor: ACTOR })
+    await updateUser(db, { userId: known.id, changes: { roles }, actor: ACTOR })
+  } else {
     const email = `${username}@example.com`
     await createUser(db, { hasher }, { username, password, name, email, emailVerified: true, roles, actor: ACTOR })
   }

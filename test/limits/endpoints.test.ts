@@ -101,8 +101,11 @@ test('attempts to sign in have a quota for each address, right or wrong; beyond 
   const visitor = new Visitor(server.issuer)
   const page = await visitor.open(visitor.request_uri(client).url)
   const [, uid] = /\/interaction\/([^/"]+)/.exec(page.html)!
-  t.is((await visitor.signIn(page, { ...person, password: 'wrong' })).status, 401)
-  t.is((await visitor.signIn(page, { ...person, password: 'wrong' })).status, 401)
+  for (let index = 0; index < 2; index += 1) {
+    const answer = await visitor.signIn(page, { ...person, password: 'wrong' })
+    t.is(answer.status, 401)
+    t.is(answer.headers.get('ratelimit'), null, 'a page tells nothing that another would tell differently')
+  }
   const refused = await visitor.signIn(page, person)
   t.is(refused.status, 429)
   t.regex(refused.headers.get('content-type')!, /text\/html/)

@@ -8,6 +8,8 @@ export interface PathLimit {
   policy: string
   /** What a POST must go to. */
   paths: ReadonlySet<string> | RegExp
+  /** Pages: nothing is told to those who pass. No browser reads it, and their answers shall differ in nothing. */
+  isQuiet?: true
   /** Answers in the language of the path; status and fields are set. */
   refuse(ctx: Context): void
 }
@@ -25,7 +27,7 @@ export function pathLimits(limiter: RateLimiter, limits: readonly PathLimit[]): 
     const limit = ctx.method === 'POST' ? limits.find(({ paths }) => matches(paths, ctx.path)) : undefined
     if (!limit) return next()
     const decision = await limiter.take(limit.policy, networkOf(ctx.ip))
-    ctx.set(rateLimitHeaders([decision]))
+    if (!decision.allowed || !limit.isQuiet) ctx.set(rateLimitHeaders([decision]))
     if (decision.allowed) return next()
     ctx.status = 429
     limit.refuse(ctx)

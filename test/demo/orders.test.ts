@@ -2,23 +2,14 @@ import test from 'ava'
 import { connect } from 'node:net'
 import { once } from 'node:events'
 import { fileScope, startDemoFixture, type DemoFixture } from '../support/demo.ts'
-
-interface OrderBody {
-  id: string
-  user_id: string
-  item: string
-  amount_cents: number
-  links: { self: string }
-}
-
-interface ProblemBody {
-  type: string
-  title: string
-  status: number
-  detail?: string
-  trace_id: string
-  errors?: { pointer: string; detail: string; code: string }[]
-}
+import {
+  jsonOf,
+  newPerson as newPersonOf,
+  problemOf,
+  type ListBody,
+  type OrderBody,
+  type ProblemBody,
+} from '../support/orders-client.ts'
 
 const scope = fileScope()
 let fixture: DemoFixture
@@ -28,34 +19,13 @@ test.before(async () => {
 test.after.always(() => scope.end())
 
 const api = '/api/v1/users'
-let people = 0
-
-/** Somebody nobody else in this file is, and how they call the API. */
+/** Somebody nobody else in this file is. */
 function newPerson(claims: Record<string, unknown> = {}) {
-  const sub = `usr_person${++people}`
-  return {
-    sub,
-    async call(path: string, init: RequestInit & { json?: unknown } = {}, changes: Record<string, unknown> = {}) {
-      const token = await fixture.issuer.accessToken({ claims: { sub, ...claims, ...changes } })
-      const headers = new Headers(init.headers)
-      headers.set('authorization', `Bearer ${token}`)
-      if (init.json !== undefined) headers.set('content-type', 'application/json')
-      const body = init.json === undefined ? (init.body ?? null) : JSON.stringify(init.json)
-      return fetch(fixture.demo.url + path, { ...init, headers, body })
-    },
-    async list(path = `${api}/me/orders`) {
-      const response = await this.call(path)
-      return (await response.json()) as { data: OrderBody[]; pagination: unknown; links: unknown }
-    },
-  }
+  const person = newPersonOf(fixture, claims)
+  return { ...person, list: (path = `${api}/me/orders`) => jsonOf<ListBody>(person.call(path)) }
 }
 
 const coffee = { item: 'Coffee', amount_cents: 500 }
-
-async function problemOf(response: Response): Promise<ProblemBody> {
-  if (response.headers.get('content-type') !== 'application/problem+json') throw new Error('not a problem')
-  return (await response.json()) as ProblemBody
-}
 
 test('a person sees two sample orders at first, once, however many ask at once', async (t) => {
   const ada = newPerson()
@@ -84,9 +54,9 @@ test('an order that was placed is found where Location says', async (t) => {
   const order = (await placed.json()) as OrderBody
   t.like(order, { user_id: ada.sub, item: 'Café', quantity: 1, amount_cents: 500, currency: 'EUR', status: 'placed' })
   t.regex(order.id, /^ord_[0-9a-f]{32}$/)
-  t.is(placed.headers.get('location'), order.links.self)
+  t.is(placed.headers.get('location'), order.links.self!)
   t.is(order.links.self, `${fixture.demo.url}/api/v1/users/${ada.sub}/orders/${order.id}`)
-  const found = await ada.call(new URL(order.links.self).pathname)
+  const found = await ada.call(order.links.self!)
   t.deepEqual(await found.json(), order)
   t.deepEqual((await ada.list()).data, [order])
 })
@@ -98,7 +68,7 @@ test('both versions serve the same orders, each with its own links', async (t) =
     one.data.map(({ id }) => id),
     two.data.map(({ id }) => id),
   )
-  t.regex(two.data[0]!.links.self, /\/api\/v2\//)
+  t.regex(two.data[0]!.links.self!, /\/api\/v2\//)
 })
 
 test('orders of another person are 403, whether that person exists or not', async (t) => {

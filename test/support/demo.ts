@@ -17,16 +17,17 @@ export interface DemoFixtureOptions extends Partial<FakeIssuerOptions> {
   clientId?: string
   origins?: readonly string[]
   rateLimit?: DemoConfig['rateLimit']
-  /** Of another fixture, to share its database. */
+  /** Of another fixture, to share its database and its issuer; then its tokens have the other's audience. */
   databaseUrl?: string
+  issuer?: FakeIssuer
 }
 
 export async function startDemoFixture(t: Teardown, options: DemoFixtureOptions = {}): Promise<DemoFixture> {
-  const { clientId, origins = [], rateLimit = 'off', databaseUrl, ...issuing } = options
+  const { clientId, origins = [], rateLimit = 'off', databaseUrl, issuer: shared, ...issuing } = options
   const url = databaseUrl ?? (await emptyDatabaseUrl(t))
   const issuerOptions: FakeIssuerOptions = { audience: '', ...issuing }
-  const issuer = await startFakeIssuer(issuerOptions)
-  t.teardown(() => issuer.stop())
+  const issuer = shared ?? (await startFakeIssuer(issuerOptions))
+  if (!shared) t.teardown(() => issuer.stop())
   const logged: Record<string, unknown>[] = []
   const destination = { write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>) }
   const demo = await startDemo(

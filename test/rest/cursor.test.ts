@@ -24,7 +24,7 @@ test('whatever a page ended with comes back out of its cursor', (t) => {
 
 test('a cursor with any character changed, added or lost does not count', (t) => {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/= '
-  const change = fc.tuple(fc.nat(), fc.constantFrom(...alphabet), fc.constantFrom(0, 1), fc.boolean())
+  const change = fc.tuple(fc.nat(), fc.constantFrom(...alphabet.split('')), fc.constantFrom(0, 1), fc.boolean())
   fc.assert(
     fc.property(positions, change, (position, [place, character, replaced, drops]) => {
       const cursor = cursors.encode(scope, position)

@@ -6,7 +6,7 @@ import { discoverTokenEndpoint } from './discovery.ts'
 export type Credentials = ApiKeyCredentials | ClientCredentials | TokenCredentials
 
 export interface ApiKeyCredentials {
-  /** `gak_…` */
+  /** `grk_…` */
   apiKey: string
 }
 

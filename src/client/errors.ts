@@ -1,4 +1,5 @@
 /** Everything that a call can end with, beside its answer and the caller's own abort. */
+import type { ProblemCode } from './operations.ts'
 
 /** One thing that is wrong with an input: where, and what. */
 export interface ProblemEntry {
@@ -30,7 +31,7 @@ export class ProblemError extends GrantryError {
   /** A URI that leads to a page about this kind of problem; `about:blank` for answers that are no problem details. */
   readonly type: string
   /** The end of `type`, which is what to act on: `not-found`, `invalid-request`; else `http-502` and the like. */
-  readonly code: string
+  readonly code: ProblemCode | (string & {})
   readonly title: string
   readonly status: number
   readonly detail: string | undefined

@@ -93,7 +93,7 @@ function headersOf(given: PlainRequest, key: string | undefined): Record<string,
 
 /** It travels as a string of RFC 9651 §3.3.3. */
 function checkedKey(key: string): string {
-  if (/^[\x20\x21\x23-\x5b\x5d-\x7e]{1,255}$/.test(key)) return key
+  if (/^[\x21\x23-\x5b\x5d-\x7e]{1,255}$/.test(key)) return key
   throw new TypeError('an idempotency key has 1 to 255 visible ASCII characters, no quotation mark and no backslash')
 }
 

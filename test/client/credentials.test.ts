@@ -125,7 +125,7 @@ test('a second 401 is given up', async (t) => {
 
 test('an API key that is refused is not sent again', async (t) => {
   const server = await issuer(t)
-  const client = createGrantryClient({ issuer: server.url, credentials: { apiKey: 'gak_1' } })
+  const client = createGrantryClient({ issuer: server.url, credentials: { apiKey: 'grk_1' } })
   await t.throwsAsync(client.request(READ), { instanceOf: ProblemError })
   t.is(server.of('/api/').length, 1)
 })

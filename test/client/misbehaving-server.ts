@@ -109,6 +109,6 @@ export interface ClientUnderTest {
 /** A client whose time is the test's and whose luck is always half. */
 export function clientOf(url: string, options: Partial<GrantryClientOptions> = {}): ClientUnderTest {
   const clock = testClock()
-  const credentials = { apiKey: 'gak_test' }
+  const credentials = { apiKey: 'grk_test' }
   return { clock, client: createGrantryClient({ issuer: url, credentials, clock, random: () => 0.5, ...options }) }
 }

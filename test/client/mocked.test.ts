@@ -39,7 +39,7 @@ function mocked(t: ExecutionContext) {
   agent.disableNetConnect()
   t.teardown(() => agent.close())
   const dispatcher = agent as never // two releases of undici, one interface
-  const client = createApiClient<Users>(table, { issuer: ISSUER, credentials: { apiKey: 'gak_1' }, dispatcher })
+  const client = createApiClient<Users>(table, { issuer: ISSUER, credentials: { apiKey: 'grk_1' }, dispatcher })
   return { agent, client, api: agent.get(ISSUER), dispatcher }
 }
 
@@ -83,7 +83,7 @@ test('get user', async (t) => {
 test('rate limit handling', async (t) => {
   const { api, dispatcher } = mocked(t)
   api.intercept({ path: '/api/v1/users/usr_123' }).reply(429, '', { headers: { 'retry-after': '60' } })
-  const credentials = { apiKey: 'gak_1' }
+  const credentials = { apiKey: 'grk_1' }
   const client = createApiClient<Users>(table, { issuer: ISSUER, credentials, dispatcher })
   const error = await t.throwsAsync(client.readUser('usr_123'), { instanceOf: ProblemError })
   t.is(error.retryAfter, 60)
@@ -122,7 +122,7 @@ test('what is sent: path, query, body, media type, key, condition, credentials',
   const sent = keep(api, 200, { id: 'usr_1', data: [], pagination: {} })
   const since = new Date(Date.UTC(2030, 0, 1))
   await client.readUser('usr_1', { query: { fields: ['id', 'name'], none: undefined } })
-  await client.createUser({ name: 'Alice' }, { idempotencyKey: 'signup 17' })
+  await client.createUser({ name: 'Alice' }, { idempotencyKey: 'signup-17' })
   await client.updateUser('usr_1', { name: null }, { ifMatch: '"7"', headers: { 'accept-language': 'de' } })
   await client.endSession('usr_1', 'a/b?c#d%2F')
   await client.suspendUser('usr_1')
@@ -131,7 +131,7 @@ test('what is sent: path, query, body, media type, key, condition, credentials',
   const [read, made, changed, ended, suspended, listed] = sent
   t.is(read?.path, '/api/v1/users/usr_1?fields=id%2Cname')
   t.is(read?.headers.accept, 'application/json')
-  t.is(made?.headers['idempotency-key'], '"signup 17"')
+  t.is(made?.headers['idempotency-key'], '"signup-17"')
   t.deepEqual([made?.headers['content-type'], made?.body], ['application/json', '{"name":"Alice"}'])
   t.like(changed, { method: 'PATCH', path: '/api/v1/users/usr_1', body: '{"name":null}' })
   const told = { 'if-match': '"7"', 'content-type': 'application/merge-patch+json', 'accept-language': 'de' }
@@ -139,7 +139,7 @@ test('what is sent: path, query, body, media type, key, condition, credentials',
   t.is(ended?.path, '/api/v1/users/usr_1/sessions/a%2Fb%3Fc%23d%252F')
   t.is(suspended?.headers['idempotency-key'], undefined, 'no key for a POST that takes none')
   t.is(listed?.path, '/api/v1/users?created_at%5Bgte%5D=2030-01-01T00%3A00%3A00.000Z&role=admin')
-  t.true(sent.every(({ headers }) => headers.authorization === 'Bearer gak_1'))
+  t.true(sent.every(({ headers }) => headers.authorization === 'Bearer grk_1'))
 })
 
 test('each POST has a key of its own', async (t) => {
@@ -168,7 +168,7 @@ test('what would ask for something else is refused before it is sent', async (t)
     if (path === '//evil.example/') t.is((await result).status, 200)
     else await t.throwsAsync(result, { instanceOf: TypeError })
   }
-  for (const idempotencyKey of ['', 'a"b', 'a\\b', 'é', 'a\nb', 'x'.repeat(256)]) {
+  for (const idempotencyKey of ['', 'a"b', 'a\\b', 'é', 'a\nb', 'a b', 'x'.repeat(256)]) {
     await t.throwsAsync(client.createUser({}, { idempotencyKey }), { instanceOf: TypeError })
   }
   t.deepEqual(
@@ -178,12 +178,12 @@ test('what would ask for something else is refused before it is sent', async (t)
 })
 
 test('a client that would send its credentials over an open network is not made', (t) => {
-  const credentials = { apiKey: 'gak_1' }
+  const credentials = { apiKey: 'grk_1' }
   for (const issuer of ['http://login.example.com', 'ftp://localhost', 'login.example.com', 'https://a:b@x.example']) {
     t.throws(() => createGrantryClient({ issuer, credentials }), { instanceOf: TypeError }, issuer)
   }
   t.throws(() => createGrantryClient({ issuer: ISSUER, baseUrl: 'http://api.example.com', credentials }))
-  for (const apiKey of ['', 'gak_\r\nx: y', undefined as never]) {
+  for (const apiKey of ['', 'grk_\r\nx: y', undefined as never]) {
     t.throws(() => createGrantryClient({ issuer: ISSUER, credentials: { apiKey } }), { instanceOf: TypeError })
   }
   t.notThrows(() => createGrantryClient({ issuer: 'http://localhost:3000', credentials }))

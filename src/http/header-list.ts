@@ -15,7 +15,7 @@ const WEIGHT = /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/
 export function weightedList(header: string): Weighted[] {
   return splitOutsideQuotes(header, ',').flatMap((element) => {
     const [value = '', ...rest] = splitOutsideQuotes(element, ';')
-    if (!/^[^\s;,"]+$/.test(value)) return []
+    if (!/^[^\s;,="]+$/.test(value)) return []
     const parameters = new Map(rest.flatMap(parameter))
     const weight = parameters.get('q') ?? '1'
     parameters.delete('q')

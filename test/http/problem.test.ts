@@ -3,7 +3,7 @@ import Koa, { type Middleware } from 'koa'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Problem, commonProblems, problemsOf, renderProblems } from '../../src/http/problem.ts'
+import { Problem, commonProblems, problemsBelow, problemsOf, renderProblems } from '../../src/http/problem.ts'
 import { trace } from '../../src/http/trace.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 
@@ -14,14 +14,14 @@ interface Answer {
 }
 
 /** What an app that does `handle` answers, and what it logs about the problem. */
-async function answerOf(t: ExecutionContext, handle: Middleware) {
+async function answerOf(t: ExecutionContext, handle: Middleware, render = renderProblems) {
   const logged: Record<string, unknown>[] = []
   const destination = { write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>) }
   const log = createLogger({ level: 'info', destination })
   const app = new Koa()
   app
     .use(trace(log))
-    .use(renderProblems({ log, typeBase: 'https://api.example.com/problems#' }))
+    .use(render({ log, typeBase: 'https://api.example.com/problems#' }))
     .use(handle)
   const server = createServer((request, response) => void app.callback()(request, response)).listen(0, '127.0.0.1')
   t.teardown(() => server.close())
@@ -105,4 +105,20 @@ test('what is left unanswered is a problem with the headers that were set', asyn
   t.like(answer.body, { status: 405, type: 'https://api.example.com/problems#method-not-allowed' })
   t.is(answer.headers.get('allow'), 'GET')
   t.is((await answerOf(t, () => undefined)).answer.status, 404)
+})
+
+test('what the edge of a server refuses below an API is a problem there, and stays what it is elsewhere', async (t) => {
+  const refuse: Middleware = (ctx) => {
+    ctx.status = 414
+    ctx.body = { error: 'invalid_request', error_description: 'the URL is too long' }
+  }
+  const inside = await answerOf(t, refuse, (rendering) => problemsBelow('/path', rendering))
+  t.like(inside.answer.body, {
+    type: 'https://api.example.com/problems#uri-too-long',
+    detail: 'the URL is too long',
+    status: 414,
+  })
+  t.is(inside.answer.headers.get('content-type'), 'application/problem+json')
+  const outside = await answerOf(t, refuse, (rendering) => problemsBelow('/pa', rendering))
+  t.like(outside.answer.body, { error: 'invalid_request' })
 })

@@ -40,6 +40,11 @@ export async function revokeGrants(
   return grants.delete()
 }
 
+/** Ends the tokens that a client has for itself (client credentials): they hang on no grant. @returns how many ended */
+export async function endOwnTokens(trx: Knex, clientId: string): Promise<number> {
+  return trx('artifacts').where({ client_id: clientId }).whereNull('grant_id').delete()
+}
+
 /**
  * Counts a change of every client that may ask for scopes which the resource is about to lose: the foreign key takes them
  * away, and what a client shows is no longer what was read. Call it while the resource's row is held, before the scopes go.

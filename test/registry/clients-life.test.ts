@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import anyTest, { type TestFn } from 'ava'
 import type { Knex } from 'knex'
 import type { Position } from '../../src/lib/keyset.ts'
@@ -56,6 +57,12 @@ async function addGrant(db: Knex, clientId: string): Promise<void> {
   await db('users').insert({ id: userId, username: userId })
   const expires_at = new Date(Date.now() + 60_000)
   await db('grants').insert({ id: newId('evt'), user_id: userId, client_id: clientId, payload: '{}', expires_at })
+}
+
+/** Of the kind that hangs on no grant. */
+async function addOwnToken(db: Knex, clientId: string): Promise<void> {
+  const row = { id_digest: randomBytes(32), model: 'ClientCredentials', client_id: clientId, payload: '{}' }
+  await db('artifacts').insert({ ...row, expires_at: new Date(Date.now() + 60_000) })
 }
 
 async function grantsOf(db: Knex, clientId: string): Promise<number> {
@@ -261,16 +268,20 @@ test('a disabled client is unknown to the token path, its grants are gone, and e
   const { knex, pool } = t.context.db
   const { client } = await createClient(knex, newClient('web'))
   await addGrant(knex, client.id)
+  await addOwnToken(knex, client.id)
   const disabled = await disableClient(knex, client.id, { actor })
   t.true(disabled.disabledAt instanceof Date)
   t.is(await findActiveClient(pool, client.id), undefined)
   t.is(await grantsOf(knex, client.id), 0)
+  t.deepEqual(await knex('artifacts').where({ client_id: client.id }), [])
   t.is((await disableClient(knex, client.id, { actor })).version, disabled.version)
 
-  // A request that was under way may still write its grant.
+  // A request that was under way may still write its grant, or a token without one.
   await addGrant(knex, client.id)
+  await addOwnToken(knex, client.id)
   await enableClient(knex, client.id, { actor })
   t.is(await grantsOf(knex, client.id), 0)
+  t.deepEqual(await knex('artifacts').where({ client_id: client.id }), [])
   t.not(await findActiveClient(pool, client.id), undefined)
   const facts = (await eventsOf(knex, client.id)).slice(1).map(({ type, data }) => [type, data.grants_revoked])
   t.deepEqual(facts, [

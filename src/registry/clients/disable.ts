@@ -2,14 +2,15 @@ import type { Knex } from 'knex'
 import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
 import { RegistryError } from '../registry-error.ts'
-import { revokeGrants } from '../revocation.ts'
+import { endOwnTokens, revokeGrants } from '../revocation.ts'
 import type { ClientDetails } from './client.ts'
 import { presentClient } from './present.ts'
 import { lockClient, lockedDetails } from './queries.ts'
 import { requireVersion, type ChangeOptions } from './update.ts'
 
 /**
- * Takes a client out of use: it can't authenticate, and every token family under it ends in the same transaction.
+ * Takes a client out of use: it can't authenticate, and every token family under it ends in the same transaction, with
+ * the tokens that it has for itself.
  * Disabling a disabled client changes nothing.
  * @throws RegistryError `not_found`, `forbidden` for a built-in client, `conflict` when the version moved on
  */
@@ -18,7 +19,7 @@ export async function disableClient(db: Knex, id: string, options: ChangeOptions
 }
 
 /**
- * Lets a client in again. Nothing that ended comes back: a grant that a request in flight still made is revoked here too.
+ * Lets a client in again. Nothing that ended comes back: a grant or token that a request in flight still made is revoked here too.
  * @throws RegistryError `not_found`, `conflict` when the version moved on
  */
 export async function enableClient(db: Knex, id: string, options: ChangeOptions): Promise<ClientDetails> {
@@ -40,6 +41,7 @@ async function setDisabled(
     if ((client.disabledAt !== null) === disabled) return before
 
     const revokedGrants = await revokeGrants(trx, { clientId: id })
+    await endOwnTokens(trx, id)
     await trx('clients')
       .where({ id })
       .update({

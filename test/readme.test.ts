@@ -25,6 +25,7 @@ test('every command of the README works by copy and paste', async (t) => {
       .replaceAll('localhost:3000', `localhost:${port}`)
       .replaceAll('localhost:4000', `localhost:${demoPort}`)
       .replaceAll('npx grantry', `node ${join(root, 'src', 'grantry.js')}`)
+      .replaceAll("'grantry/client'", `'${join(root, 'src', 'client', 'index.ts')}'`)
       .replaceAll("'grantry/resource-server'", `'${join(root, 'src', 'resource-server', 'index.ts')}'`)
       .replace('.listen(5000)', `.listen(${apiPort})`)
   const env = { PORT: String(port), DEMO_PORT: String(demoPort), DATA_DIR: join(cwd, 'data') }
@@ -36,14 +37,18 @@ test('every command of the README works by copy and paste', async (t) => {
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', here(block)], shell)
     outputs.push(stdout)
   }
-  t.is(outputs.length, 4, 'a block was added: say here what it should print')
-  const [called, refused, registered, listed] = outputs
+  t.is(outputs.length, 5, 'a block was added: say here what it should print')
+  const [called, refused, registered, listed, bulk] = outputs
   t.regex(called ?? '', /^HTTP\/1\.1 200 /)
   t.regex(refused ?? '', /^HTTP\/1\.1 401 [\s\S]*www-authenticate: Bearer /i)
   t.regex(registered ?? '', /cli_[a-z2-7]{26}[\s\S]*gcs_[\s\S]*usr_/)
   t.regex(listed ?? '', /Notes backup[\s\S]*"username": "bob"[\s\S]*RS256[\s\S]*user\.created/)
+  t.regex(bulk ?? '', /2 created.*dry run[\s\S]*2 created, 0 changed[\s\S]*gcs_[\s\S]* written to everything\.yaml\n$/)
 
-  const [sample = ''] = blocks('ts')
+  const [program = '', sample = ''] = blocks('ts')
+  writeFileSync(join(cwd, 'program.ts'), here(program))
+  const { stdout } = await promisify(execFile)(process.execPath, ['program.ts'], { cwd })
+  t.regex(stdout, /^bob may sign in$/m)
   const file = join(cwd, 'api.ts')
   writeFileSync(file, here(sample))
   const api = spawn(process.execPath, [file], { cwd, stdio: ['ignore', 'inherit', 'inherit'] })

@@ -41,6 +41,7 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
     'type:development',
     'type:cli',
     'type:declaration',
+    'type:management',
   ],
   pg: ['database', 'type:http', 'type:registry', 'type:oidc', 'type:keys', 'type:management'],
   argon2: ['registry'],

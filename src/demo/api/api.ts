@@ -158,7 +158,7 @@ function documents(
     origin: url,
     base: BASE,
     vendor: VENDOR,
-    versions,
+    versions: versions.toReversed(), // newest first
     defaultVersion: v2.number,
     catalogue: demoProblems,
     typeBase,

@@ -21,7 +21,11 @@ import type { SignIn } from './http/api/documents.ts'
 import { createIdempotencyStore, expiredIdempotencyKeys } from './http/api/idempotency.ts'
 import { cacheable } from './http/cacheable.ts'
 import { cors } from './http/cors.ts'
-import { forwarded } from './http/forwarded.ts'
+import { startEvents, type Events } from './events/service.ts'
+import { sweepEvents } from './events/retention.ts'
+import { createSocketServer, type SocketServer } from './events/stream/socket-server.ts'
+import { expiredDeliveries } from './events/webhooks/queue.ts'
+import { createHandshakeReader, forwarded } from './http/forwarded.ts'
 import { health } from './http/health.ts'
 import { createHttpServer, isDisconnect } from './http/http-server.ts'
 import { limits } from './http/limits.ts'
@@ -47,7 +51,9 @@ import { derive, type MasterKeys } from './lib/master-key.ts'
 import { createManagementApi, MANAGEMENT_BASE } from './management/api.ts'
 import { METADATA_PATH } from './management/challenge.ts'
 import { managementCors } from './management/cors.ts'
-import { createManagementAuthenticator } from './management/principal.ts'
+import { credentials } from './management/events/follower.ts'
+import { createManagementAuthenticator, createPrincipalLookup } from './management/principal.ts'
+import { rightsOf } from './management/rights.ts'
 import { problemTypeBase } from './management/problems.ts'
 import { resourceMetadata } from './management/resource-metadata.ts'
 import { createAccessTokenLookup } from './oidc/access-token-lookup.ts'
@@ -106,12 +112,25 @@ export async function createAuthServer(
 
     const keys = await createKeyRing({ db, policy, masterKeys, log })
     lifecycle.add('keys', () => keys.close())
-    const leftovers = [...expired, expiredIdempotencyKeys, expiredRateLimits]
-    const sweeper = startSweeper({ db, log, expired: leftovers, everySeconds: SWEEP_SECONDS })
+    const leftovers = [...expired, expiredIdempotencyKeys, expiredRateLimits, expiredDeliveries]
+    const oldEvents = (batch: number) => sweepEvents(db, { keepSeconds: config.events.keepSeconds, batch })
+    const sweeper = startSweeper({ db, log, expired: leftovers, others: [oldEvents], everySeconds: SWEEP_SECONDS })
     lifecycle.add('sweeper', () => sweeper.stop())
 
-    const server = createHttpServer(createApp({ config, masterKeys, log, db, keys, policy, checkAnswers }).callback())
+    const owners = (owner: string) => rightsOf(db, owner)
+    const events = await startEvents({ db, masterKeys, log, rightsOf: owners, webhooks: config.webhooks })
+    lifecycle.add('events', () => events.stop())
+
+    const stopping = new AbortController()
+    const parts = { config, masterKeys, log, db, keys, policy, events, stopping: stopping.signal, checkAnswers }
+    const server = createHttpServer(createApp(parts).callback())
     lifecycle.add('http', () => stopListening(server))
+    const sockets = createSockets(parts)
+    sockets.attach(server)
+    lifecycle.add('streams', () => {
+      stopping.abort()
+      sockets.close()
+    })
     return { config, db, keys, listen: () => listen(server, config), close: (ms) => lifecycle.close(ms) }
   } catch (error) {
     await lifecycle.close()
@@ -126,11 +145,14 @@ interface Parts {
   db: Database
   keys: KeyRing
   policy: KeyPolicy
+  events: Events
+  /** Aborted when the server stops: what is held open for a reader ends. */
+  stopping: AbortSignal
   checkAnswers: boolean
 }
 
 /** The order in which a request passes everything. */
-function createApp({ config, masterKeys, log, db, keys, policy, checkAnswers }: Parts): Koa {
+function createApp({ config, masterKeys, log, db, keys, policy, events, stopping, checkAnswers }: Parts): Koa {
   const { issuer } = config
   const renderer = createRenderer({ directory: VIEWS })
   const { refreshReuseSeconds, accessSeconds } = config.tokens
@@ -155,6 +177,11 @@ function createApp({ config, masterKeys, log, db, keys, policy, checkAnswers }: 
     idempotency: createIdempotencyStore({ knex: db.knex }),
     limit: apiLimits(limiter),
     signIn: () => signInToReference(db, issuer),
+    feed: events.feed,
+    rights: events.rights,
+    rightsOf: (owner) => rightsOf(db, owner),
+    allowPrivate: config.webhooks.allowPrivate,
+    stopping,
     checkAnswers,
   })
   const origins = createClientOrigins({ pool: db.pool })
@@ -227,6 +254,26 @@ async function signInToReference({ pool }: Database, issuer: string): Promise<Si
   const client = await findReferenceClient(pool, redirectUri)
   if (!client) return undefined
   return { issuer, clientId: client.id, redirectUri, resource: managementAudience(issuer), scopes: client.scopes }
+}
+
+/** The WebSocket beside the API: the same credentials, host and origins. */
+function createSockets({ config, db, log, events: { feed, rights } }: Parts): SocketServer {
+  const { issuer, trustProxy } = config
+  const origins = createClientOrigins({ pool: db.pool })
+  const findAccessToken = createAccessTokenLookup({ pool: db.pool, issuer })
+  const lookUp = createPrincipalLookup({ pool: db.pool, findAccessToken })
+  return createSocketServer({
+    path: `${MANAGEMENT_BASE}/v1/stream`,
+    feed,
+    rights,
+    log,
+    async authenticate(token) {
+      const principal = await lookUp(token)
+      return principal && credentials(principal, () => lookUp(token))
+    },
+    isAllowedOrigin: async (origin) => origin === issuer || origins.mayManage(origin),
+    ...createHandshakeReader({ origin: issuer, trustProxy }),
+  })
 }
 
 /** Hands requests for the protocol's paths to the library, which answers them itself. */

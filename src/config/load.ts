@@ -21,6 +21,8 @@ export interface Config {
   /** As given; `loadMasterKeys` reads it, or makes one in development. */
   readonly masterKey: string | undefined
   readonly authorizationsPerMinute: number
+  readonly events: { readonly keepSeconds: number }
+  readonly webhooks: { readonly allowPrivate: boolean; readonly timeoutSeconds: number }
   readonly rateLimits: Readonly<Record<keyof typeof defaultRateLimits, RateLimit | 'off'>>
   readonly log: { readonly level: LogLevel }
   readonly tokens: {
@@ -88,6 +90,11 @@ export function loadConfig(env: Environment): Config {
       api: values.RATE_LIMIT_API ?? rateLimit(defaultRateLimits.api),
       token: values.RATE_LIMIT_TOKEN ?? rateLimit(defaultRateLimits.token),
       login: values.RATE_LIMIT_LOGIN ?? rateLimit(defaultRateLimits.login),
+    },
+    events: { keepSeconds: values.EVENT_RETENTION_SECONDS ?? 2_592_000 },
+    webhooks: {
+      allowPrivate: values.WEBHOOK_ALLOW_PRIVATE === undefined ? development : values.WEBHOOK_ALLOW_PRIVATE === 'on',
+      timeoutSeconds: values.WEBHOOK_TIMEOUT_SECONDS ?? 15,
     },
     log: { level: values.LOG_LEVEL ?? 'info' },
     tokens: {

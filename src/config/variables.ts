@@ -142,6 +142,22 @@ export const variables = {
     unset: defaultRateLimits.login,
     parse: rateLimit,
   },
+  EVENT_RETENTION_SECONDS: {
+    about: 'How long events are kept; a reader that was away for longer is told so.',
+    unset: '2592000 (30 days)',
+    parse: wholeNumber(3_600, 315_360_000),
+  },
+  WEBHOOK_ALLOW_PRIVATE: {
+    about:
+      'on lets webhooks lead to private addresses and plain http. Whoever may make one then reaches inside your network.',
+    unset: 'on in development, off otherwise',
+    parse: oneOf('on', 'off'),
+  },
+  WEBHOOK_TIMEOUT_SECONDS: {
+    about: 'How long the receiver of a webhook may take to answer.',
+    unset: '15',
+    parse: wholeNumber(1, 60),
+  },
   DEMO_DATABASE_URL: {
     about: "The demo's own database, if it shall not start an embedded one.",
     unset: 'a PostgreSQL of its own in DATA_DIR/demo',

@@ -12,6 +12,8 @@ export interface SweeperOptions {
   db: Database
   log: Logger
   expired: readonly Expired[]
+  /** What is not swept by a condition alone: each call takes one small batch, and tells how many went. */
+  others?: readonly ((batch: number) => Promise<number>)[]
   everySeconds: number
   /** Rows of one statement: small enough that nothing waits for it. */
   batch?: number
@@ -24,7 +26,7 @@ const BETWEEN_BATCHES_MS = 20
  * Deletes expired rows in small batches, forever. Of all instances one sweeps: whoever gets the lock; the others look again
  * at the next turn, so a dead sweeper is replaced within `everySeconds`.
  */
-export function startSweeper({ db, log, expired, everySeconds, batch = 1000 }: SweeperOptions): {
+export function startSweeper({ db, log, expired, others = [], everySeconds, batch = 1000 }: SweeperOptions): {
   stop(): Promise<void>
 } {
   const stopping = new AbortController()
@@ -36,7 +38,7 @@ export function startSweeper({ db, log, expired, everySeconds, batch = 1000 }: S
       await delay(wait, undefined, { signal: stopping.signal }).catch(() => undefined)
       if (stopping.signal.aborted) return
       try {
-        const swept = await sweep(db, expired, { batch, signal: stopping.signal })
+        const swept = await sweep(db, expired, { batch, others, signal: stopping.signal })
         if (swept > 0) log.debug({ rows: swept }, 'swept expired rows')
       } catch (err) {
         log.warn({ err }, 'sweeping failed; the next turn tries again')
@@ -56,7 +58,7 @@ export function startSweeper({ db, log, expired, everySeconds, batch = 1000 }: S
 export async function sweep(
   db: Database,
   expired: readonly Expired[],
-  { batch = 1000, signal }: { batch?: number; signal?: AbortSignal } = {},
+  { batch = 1000, others = [], signal }: Pick<SweeperOptions, 'batch' | 'others'> & { signal?: AbortSignal } = {},
 ): Promise<number> {
   const client = await db.pool.connect()
   let total = 0
@@ -69,6 +71,12 @@ export async function sweep(
           // Rows that somebody holds are left for the next round: a sweep never makes a request wait.
           const victims = `select ctid from ${table} where ${condition} limit ${batch} for update skip locked`
           gone = (await client.query(`delete from ${table} where ctid = any (array(${victims}))`)).rowCount ?? 0
+          if (gone === batch) await delay(BETWEEN_BATCHES_MS)
+        }
+      }
+      for (const other of others) {
+        for (let gone = batch; gone === batch && !signal?.aborted; total += gone) {
+          gone = await other(batch)
           if (gone === batch) await delay(BETWEEN_BATCHES_MS)
         }
       }

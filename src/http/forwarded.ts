@@ -57,6 +57,24 @@ export function forwarded({ origin, trustProxy, api }: ForwardedOptions): Middle
   }
 }
 
+/** The same judgement of a request that does not pass the middleware: the handshake of a socket. */
+export function createHandshakeReader({ origin, trustProxy }: Pick<ForwardedOptions, 'origin' | 'trustProxy'>): {
+  addressOf: (req: IncomingMessage) => string
+  /** Whether the request names the one host of this server, and no other. */
+  isForUs: (req: IncomingMessage) => boolean
+} {
+  const expected = new URL(origin)
+  const trusted = trustProxy && 'networks' in trustProxy ? blockList(trustProxy.networks) : undefined
+  return {
+    addressOf: (req) => clientAddress(addressChain(req), trustProxy, trusted),
+    isForUs(req) {
+      const peerIsProxy = trusted ? contains(trusted, addressChain(req).at(-1)) : trustProxy !== undefined
+      const host = (peerIsProxy && single(req.headers['x-forwarded-host'])) || req.headers.host
+      return countHosts(req) === 1 && isHost(host, expected)
+    },
+  }
+}
+
 /** A path, or the whole URL as clients send it to a proxy (RFC 9112 §3.2.2), whose authority then counts before Host. */
 const TARGET = /^(?:https?:\/\/(?<authority>[^/?#]*))?(?<path>(?:\/.*)?)$/is
 

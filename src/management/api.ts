@@ -16,17 +16,20 @@ import { auditEventOperations } from './audit-events.ts'
 import { challengeOf } from './challenge.ts'
 import { clientOperations } from './clients/operations.ts'
 import { clientSecretOperations } from './clients/secrets.ts'
+import { eventOperations, type EventDependencies } from './events/operations.ts'
 import { keyOperations, type KeyOperationsDependencies } from './keys/operations.ts'
 import { managementProblems, problemOfRegistry, problemTypeBase } from './problems.ts'
 import { resourceOperations } from './resources/operations.ts'
 import { userOperations, type UserDependencies } from './users/users.ts'
+import { deliveryOperations } from './webhooks/deliveries.ts'
+import { webhookOperations, type WebhookOperationsDependencies } from './webhooks/operations.ts'
 
-export interface ManagementDependencies extends KeyOperationsDependencies, UserDependencies {
+export interface ManagementDependencies
+  extends KeyOperationsDependencies, UserDependencies, EventDependencies, WebhookOperationsDependencies {
   db: Database
   /** The origin of the server: everything stands under `<issuer>/api`. */
   issuer: string
   log: ApiOptions['log']
-  authenticate: ApiOptions['authenticate']
   idempotency: NonNullable<ApiOptions['idempotency']>
   /** Left out: nobody is limited. */
   limit?: ApiOptions['limit']
@@ -48,6 +51,8 @@ const TAGS = {
   Resources: 'The APIs that tokens are made for, with their scopes.',
   'API keys': 'Keys to this API, for machines and operators.',
   'Signing keys': 'What tokens are signed with. They turn over on their own.',
+  Webhooks: 'URLs that are told of events, and what came of it.',
+  Events: 'Everything that happens here, in one order, to be read or followed.',
   'Audit events': 'Who changed what, and from where. It can only be read.',
 }
 
@@ -69,6 +74,9 @@ export function managementOperations(dependencies: ManagementDependencies): read
     ...clientSecretOperations,
     ...apiKeyOperations,
     ...keyOperations(dependencies),
+    ...webhookOperations(dependencies),
+    ...deliveryOperations(dependencies),
+    ...eventOperations(dependencies),
     ...auditEventOperations(),
   ]
 }

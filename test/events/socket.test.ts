@@ -41,7 +41,7 @@ async function streaming(t: ExecutionContext, patience: Partial<Patience> = {}) 
   const issuer = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
   const sockets = createSocketServer({
     path: '/api/v1/stream',
-    issuer,
+    isForUs: ({ headers }) => headers.host === new URL(issuer).host,
     feed,
     rights,
     authenticate,

@@ -23,6 +23,11 @@ export async function managementDocument(t: Teardown, origin: string): Promise<O
     hasher: nothing,
     authenticate: () => Promise.resolve(undefined),
     idempotency: nothing,
+    feed: nothing,
+    rights: nothing,
+    rightsOf: nothing,
+    allowPrivate: false,
+    stopping: nothing,
   }
   return documentOf(t, [createManagementApi(dependencies)])
 }

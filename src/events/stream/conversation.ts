@@ -47,7 +47,7 @@ const FULL = 256 * 1024
 /** Commands that somebody may send between two heartbeats. */
 const MOST_COMMANDS = 300
 /** Whoever does not answer the close is cut off. */
-const FAREWELL_MS = 2_000
+const FAREWELL_MS = 10_000
 
 export function converse(socket: WebSocket, options: ConversationOptions): Conversation {
   const { feed, log } = options

@@ -9,8 +9,8 @@ import type { Credentials } from './follow.ts'
 export interface SocketServerOptions extends Omit<ConversationOptions, 'given'> {
   /** `/api/v1/stream` */
   path: string
-  /** Of this server: another host is refused, as everywhere. */
-  issuer: string
+  /** Whether a request names this server's host: another is refused, as everywhere. */
+  isForUs: (request: IncomingMessage) => boolean
   /** Whether a page of this origin may open a socket. Programs send no origin, and are let through. */
   isAllowedOrigin: (origin: string) => Promise<boolean>
   /** Whence a request comes, by way of trusted proxies. */
@@ -32,7 +32,7 @@ const MOST_OF_ONE_ADDRESS = 1_000
 
 /** Sockets on which events are followed. What is refused before the handshake is refused in HTTP. */
 export function createSocketServer(options: SocketServerOptions): SocketServer {
-  const { path, issuer, isAllowedOrigin, addressOf, most = {} } = options
+  const { path, isForUs, isAllowedOrigin, addressOf, most = {} } = options
   const { sockets: mostSockets = MOST_SOCKETS, ofOneAddress = MOST_OF_ONE_ADDRESS } = most
   const sockets = new WebSocketServer({ noServer: true, maxPayload: LARGEST_FRAME, perMessageDeflate: false })
   const conversations = new Set<Conversation>()
@@ -40,9 +40,9 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
 
   /** What stands in the way of a handshake, as a status of HTTP. */
   async function objection(request: IncomingMessage): Promise<number | undefined> {
-    const url = URL.parse(request.url ?? '', issuer)
+    const url = URL.parse(request.url ?? '', 'http://path.invalid')
     if (url?.pathname !== path) return 404
-    if (request.headers.host !== new URL(issuer).host) return 421
+    if (!isForUs(request)) return 421
     // A token in an address ends in logs and histories: it counts for nothing here, and is told so at once.
     if (url.search !== '') return 400
     const { origin } = request.headers

@@ -1,8 +1,15 @@
 /** The statements on deliveries: what is due, who has claimed it, what came of it. */
 import type { Database } from '../../database/connect.ts'
+import type { Expired } from '../../database/sweeper.ts'
 import type { Claimed, Outcome } from './attempt.ts'
 
 type Pool = Database['pool']
+
+/** What was delivered or given up is told of for thirty days. */
+export const expiredDeliveries: Expired = {
+  table: 'webhook_deliveries',
+  condition: "finished_at < now() - interval '30 days'",
+}
 
 const DUE = `state = 'pending' and next_attempt_at <= now() and (leased_until is null or leased_until < now())`
 

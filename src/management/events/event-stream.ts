@@ -4,7 +4,8 @@ import { PassThrough } from 'node:stream'
 import type { EventFeed } from '../../events/feed.ts'
 import { CredentialsEndedError, follow, type Credentials, type Told } from '../../events/stream/follow.ts'
 import type { RightsWatch } from '../../events/stream/rights-watch.ts'
-import type { Answer, Call } from '../../http/api/operation.ts'
+import type { Context } from 'koa'
+import type { Answer } from '../../http/api/operation.ts'
 import type { Wanted } from './operations.ts'
 
 export interface StreamOptions {
@@ -13,6 +14,8 @@ export interface StreamOptions {
   credentials: Credentials
   wanted: Wanted
   after: number
+  /** Aborted when the reader leaves or the server stops. */
+  signal: AbortSignal
 }
 
 /** So that proxies see life in a stream on which nothing happens. */
@@ -22,8 +25,7 @@ const RETRY_MS = 2_000
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Begins the stream and returns; it goes on until the reader leaves, the credentials end or the server stops. */
-export function streamEvents(call: Pick<Call, 'ctx' | 'signal'>, options: StreamOptions): Answer {
-  const { ctx } = call
+export function streamEvents(ctx: Context, options: StreamOptions): Answer {
   const stream = new PassThrough({ highWaterMark: 64 * 1024 })
   ctx.status = 200
   ctx.set({
@@ -33,14 +35,14 @@ export function streamEvents(call: Pick<Call, 'ctx' | 'signal'>, options: Stream
     'x-accel-buffering': 'no',
   })
   ctx.body = stream
-  void tell(stream, call.signal, options)
+  void tell(stream, options)
   return { handled: true }
 }
 
-async function tell(stream: PassThrough, gone: AbortSignal, options: StreamOptions): Promise<void> {
+async function tell(stream: PassThrough, options: StreamOptions): Promise<void> {
   const { feed, rights, credentials, wanted, after } = options
   const ended = new AbortController()
-  const signal = AbortSignal.any([gone, ended.signal])
+  const signal = AbortSignal.any([options.signal, ended.signal])
   let isOver = false
   const turnOut = () => {
     isOver = true

@@ -17,6 +17,8 @@ export interface EventDependencies {
   feed: EventFeed
   rights: RightsWatch
   authenticate: ManagementAuthenticator
+  /** Aborted when the server stops: nothing is held open any longer. */
+  stopping: AbortSignal
 }
 
 const DEFAULT_LIMIT = 100
@@ -32,7 +34,7 @@ go on from, also when nothing came. Each caller sees the channels whose \`:read\
 
 **Socket.** \`/api/v1/stream\` tells the same on a WebSocket.`
 
-export function eventOperations({ feed, rights, authenticate }: EventDependencies): Operation[] {
+export function eventOperations({ feed, rights, authenticate, stopping }: EventDependencies): Operation[] {
   const list = operation({
     id: 'listEvents',
     method: 'GET',
@@ -52,13 +54,14 @@ export function eventOperations({ feed, rights, authenticate }: EventDependencie
     problems: ['cursor-invalid', 'history-gone'],
     async handle(call) {
       const wanted = wantedOf(call)
+      const signal = AbortSignal.any([call.signal, stopping])
       if (call.mediaType === EVENT_STREAM) {
         const credentials = credentialsOf(call.ctx, call.principal as ManagementPrincipal, authenticate)
         const after = lastEventId(call) ?? (await startOf(call.query.after ?? 'latest', feed))
         await readable(feed, after)
-        return streamEvents(call, { feed, rights, credentials, wanted, after })
+        return streamEvents(call.ctx, { feed, rights, credentials, wanted, after, signal })
       }
-      return poll(call, feed, wanted)
+      return poll({ ...call, signal }, feed, wanted)
     },
   })
   return [list]

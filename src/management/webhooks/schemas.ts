@@ -78,12 +78,10 @@ const shape = {
   }),
 }
 
-export const webhookSchema = z
-  .strictObject(shape)
-  .meta({
-    id: 'Webhook',
-    description: 'Somebody who is told of events by HTTP. Deliveries are signed (Standard Webhooks).',
-  })
+export const webhookSchema = z.strictObject(shape).meta({
+  id: 'Webhook',
+  description: 'Somebody who is told of events by HTTP. Deliveries are signed (Standard Webhooks).',
+})
 
 const told = z
   .string()

@@ -1,0 +1,50 @@
+import type { Database } from '../database/connect.ts'
+import type { MasterKeys } from '../lib/master-key.ts'
+import { createLifecycle } from '../lib/lifecycle.ts'
+import { createStrangers } from '../outbound/stranger.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { openEventFeed, type EventFeed } from './feed.ts'
+import { startOrdering } from './order.ts'
+import { watchRights, type RightsWatch } from './stream/rights-watch.ts'
+import { startWebhooks } from './webhooks/dispatcher.ts'
+import type { RightsOf } from './webhooks/fan-out.ts'
+
+export interface EventsOptions {
+  db: Database
+  masterKeys: MasterKeys
+  log: Logger
+  rightsOf: RightsOf
+  webhooks: { allowPrivate: boolean; timeoutSeconds: number }
+}
+
+export interface Events {
+  feed: EventFeed
+  rights: RightsWatch
+  stop(): Promise<void>
+}
+
+/** Requests that one process may have open to one host: several webhooks may stand there, each with its own lane. */
+const CONNECTIONS_TO_A_HOST = 64
+
+/** Everything that happens with events after they are written: order, feed, followers, webhooks. */
+export async function startEvents({ db, masterKeys, log, rightsOf, webhooks }: EventsOptions): Promise<Events> {
+  const lifecycle = createLifecycle({ onError: (name, err) => log.error({ err, part: name }, 'did not stop well') })
+  const { allowPrivate, timeoutSeconds } = webhooks
+  try {
+    const ordering = await startOrdering({ db, log })
+    lifecycle.add('order', () => ordering.stop())
+    const feed = await openEventFeed({ db, log })
+    lifecycle.add('feed', () => feed.close())
+    const rights = watchRights({ feed, log })
+    lifecycle.add('rights', () => rights.stop())
+    const strangers = createStrangers({ allowPrivate }, { connections: CONNECTIONS_TO_A_HOST })
+    lifecycle.add('outbound', () => strangers.close())
+    const timeoutMs = timeoutSeconds * 1000
+    const dispatcher = await startWebhooks({ db, feed, masterKeys, strangers, rightsOf, log, timeoutMs })
+    lifecycle.add('webhooks', () => dispatcher.stop())
+    return { feed, rights, stop: () => lifecycle.close() }
+  } catch (error) {
+    await lifecycle.close()
+    throw error
+  }
+}

@@ -70,6 +70,17 @@ test('what an older demo stored is still there, and can be changed', async (t) =
   t.is((await cancelOrder(db.knex, { orderId: 'ord_a' })).status, 'cancelled')
 })
 
+test('an instance that starts waits for no change that another is making', async (t) => {
+  const ada = newPerson()
+  const { id: orderId } = await placeOrder(db.knex, ada, coffee(1_000))
+  await db.knex.transaction(async (trx) => {
+    await shipOrder(trx, { orderId })
+    await migrateOrders(db)
+    await placeOrder(trx, ada, coffee(1_000))
+  })
+  t.is((await findOrder(db.knex, orderId))?.status, 'shipped')
+})
+
 test('the balance is never overdrawn, however many orders are placed at once', async (t) => {
   const ada = newPerson()
   const refusals = await Promise.all(

@@ -19,6 +19,8 @@ export interface CursorScope {
 export type CursorFault = 'invalid' | 'mismatch'
 
 const LIFETIME_MS = 3 * 24 * 60 * 60 * 1000
+/** Told by the hour: a list that did not change must look the same when it is read again, or no tag of it would ever match. */
+const GRAIN_MS = 60 * 60 * 1000
 /** Half of SHA-256's output: 128 bits (RFC 2104 §5). */
 const MAC_BYTES = 16
 
@@ -30,7 +32,8 @@ export function createCursors(secrets: readonly Buffer[], now: () => number = Da
   if (!signer) throw new Error('cursors need a secret')
   return {
     encode({ operation, version, sort, selection }: CursorScope, { value, id }: Position): string {
-      const payload: Payload = [operation, version, sort, selection, value, id, now()]
+      const issuedAt = Math.floor(now() / GRAIN_MS) * GRAIN_MS
+      const payload: Payload = [operation, version, sort, selection, value, id, issuedAt]
       const bytes = Buffer.from(JSON.stringify(payload))
       return Buffer.concat([mac(signer, bytes), bytes]).toString('base64url')
     },

@@ -2,21 +2,15 @@
 import type { ProblemCatalogue } from '../problem.ts'
 import type { Json } from './openapi-schemas.ts'
 import { pathNames } from './openapi-parameters.ts'
-import type { Operation } from './operation.ts'
+import type { Operation, ResponseRules } from './operation.ts'
 
 /** Which operations can answer with which of the problems that every API knows. */
 const IMPLIED: readonly { codes: readonly string[]; when: (operation: Operation) => boolean }[] = [
   {
-    codes: [
-      'invalid-request',
-      'version-conflict',
-      'version-unknown',
-      'not-acceptable',
-      'too-many-requests',
-      'internal-error',
-    ],
+    codes: ['invalid-request', 'version-conflict', 'version-unknown', 'too-many-requests', 'internal-error'],
     when: () => true,
   },
+  { codes: ['not-acceptable'], when: ({ responses }) => Object.values(responses).some(hasContent) },
   { codes: ['cursor-invalid', 'cursor-mismatch'], when: ({ list }) => list?.paging.includes('cursor') === true },
   { codes: ['unauthenticated'], when: ({ access }) => access !== 'public' },
   { codes: ['insufficient-scope'], when: ({ access }) => typeof access === 'object' },
@@ -28,6 +22,10 @@ const IMPLIED: readonly { codes: readonly string[]; when: (operation: Operation)
   },
   { codes: ['precondition-failed', 'precondition-required'], when: ({ precondition }) => precondition !== undefined },
 ]
+
+function hasContent({ schema, mediaType }: ResponseRules): boolean {
+  return schema !== undefined || mediaType !== undefined
+}
 
 /** Codes by status, each status's in the order of the catalogue. */
 export function problemsByStatus(operation: Operation, catalogue: ProblemCatalogue): Map<number, string[]> {

@@ -92,18 +92,24 @@ function successResponse(operation: Operation, status: number, rules: ResponseRu
 }
 
 function successHeaders(
-  { method, list, idempotent, precondition }: Operation,
+  { method, list, idempotent }: Operation,
   status: number,
   rules: ResponseRules,
-  { isDeprecated }: ResponseContext,
+  { isDeprecated, schemas }: ResponseContext,
 ): string[] {
   const names = ['API-Version', 'X-Request-Id', 'RateLimit-Policy', 'RateLimit']
-  if (hasJson(rules) && (method === 'GET' || precondition || status === 201)) names.push('ETag')
+  if (hasJson(rules) && (method === 'GET' || countsChanges(rules, schemas))) names.push('ETag')
   if (status === 201) names.push('Location')
   if (idempotent) names.push('Idempotent-Replayed')
   if (isDeprecated) names.push('Deprecation', 'Sunset')
   if (list || isDeprecated) names.push('Link')
   return names
+}
+
+/** What has a version has a strong tag, wherever it is told of. */
+function countsChanges({ schema }: ResponseRules, schemas: Schemas): boolean {
+  const { properties = {} } = schema ? (schemas.resolve(schemas.output(schema)) as { properties?: Json }) : {}
+  return 'version' in properties
 }
 
 function contentOf(operation: Operation, rules: ResponseRules, context: ResponseContext): Json | undefined {

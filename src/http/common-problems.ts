@@ -186,7 +186,7 @@ export const commonProblems = {
   'idempotency-key-reused': {
     status: 422,
     title: 'The idempotency key was used for another request',
-    about: 'A key stands for one request, byte by byte. Choose a new key for a new request.',
+    about: 'A key stands for one request. Choose a new key for a new one.',
     de: {
       title: 'Der Idempotency-Key gehört zu einer anderen Anfrage',
       about: 'Ein Schlüssel steht für eine Anfrage. Für eine neue Anfrage einen neuen wählen.',

@@ -1,4 +1,5 @@
 import test from 'ava'
+import { EventEmitter, once } from 'node:events'
 import { z } from 'zod'
 import { createApi, type ApiOptions } from '../../src/http/api/api.ts'
 import { operation, type Answer, type Operation } from '../../src/http/api/operation.ts'
@@ -19,7 +20,24 @@ function answering(id: string, answer: () => Answer, responses: Operation['respo
 
 class Collision extends Error {}
 
+const signals = new EventEmitter()
+
 const operations = [
+  operation({
+    id: 'wait',
+    method: 'GET',
+    path: '/wait',
+    tag: 'Things',
+    summary: 'Wait',
+    access: 'public',
+    responses: { 204: { description: 'Nothing came' } },
+    async handle({ signal }) {
+      signals.emit('waiting')
+      await once(signal, 'abort')
+      signals.emit('aborted')
+      return {}
+    },
+  }),
   answering('good', () => ({ status: 200, body: { id: 'a', parts: [{ name: 'b' }] } })),
   answering('empty', () => ({ status: 204 })),
   answering('status', () => ({ status: 202, body: {} })),
@@ -76,11 +94,23 @@ test('errors of the domain are told as the API says', async (t) => {
   t.is((await problemOf(await notes.call('/api/v1/collision'))).code, 'conflict')
 })
 
+test('an operation learns when its caller goes away', async (t) => {
+  const waiting = once(signals, 'waiting')
+  const caller = new AbortController()
+  const call = notes.call('/api/v1/wait', { signal: caller.signal })
+  await waiting
+  const aborted = once(signals, 'aborted')
+  caller.abort()
+  await t.throwsAsync(call, { name: 'AbortError' })
+  await aborted
+  t.is((await notes.call('/api/v1/good')).status, 200)
+})
+
 test('declarations that contradict each other, or promise what is not there, are no API', (t) => {
   const options = { ...({} as ApiOptions), title: '', base: '/api', origin: 'http://x', vendor: 'x', defaultVersion: 1, catalogue: noteProblems, cursorSecrets: [Buffer.from('x')] } // prettier-ignore
   const create = (operations: Operation[], more: Partial<ApiOptions> = {}) =>
     createApi({ ...options, versions: [{ number: 1, operations }], ...more })
-  const good = operations[0]!
+  const good = operations[1]!
   const post = { ...good, method: 'POST', access: 'authenticated' } as const
   t.notThrows(() => create(operations))
   t.throws(() => create([good, { ...good, path: '/other' }]), { message: /declared twice/ })
@@ -90,4 +120,6 @@ test('declarations that contradict each other, or promise what is not there, are
   t.throws(() => create([{ ...post, idempotent: true, access: 'public' }], { idempotency: {} as never }), { message: /belongs to somebody/ }) // prettier-ignore
   t.throws(() => create([good], { defaultVersion: 2 }), { message: /default version/ })
   t.throws(() => create([good], { cursorSecrets: [] }), { message: /secret/ })
+  const deprecated = { since: new Date(1), sunset: new Date(0) }
+  t.throws(() => create([], { versions: [{ number: 1, operations: [], deprecated }] }), { message: /ends before/ })
 })

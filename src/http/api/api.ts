@@ -82,6 +82,11 @@ export function createApi(options: ApiOptions): Middleware {
 }
 
 function assertComplete({ versions, catalogue, idempotency }: ApiOptions): void {
+  for (const { number, deprecated } of versions) {
+    // RFC 9745 §4
+    if (deprecated && deprecated.sunset < deprecated.since)
+      throw new Error(`version ${number} ends before it is deprecated`)
+  }
   for (const { id, problems = [], idempotent } of versions.flatMap(({ operations }) => operations)) {
     // Passed over in silence, a key would promise what is not so.
     if (idempotent && !idempotency) throw new Error(`${id} takes idempotency keys, and there is nowhere to keep them`)

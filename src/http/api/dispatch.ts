@@ -6,36 +6,27 @@
 import type { Context } from 'koa'
 import { requestOrigin } from '../../lib/actor.ts'
 import { commonProblems, problemsOf } from '../problem.ts'
+import { createAim, versionRules } from './aim.ts'
 import type { ApiOptions } from './api.ts'
 import { authorize } from './authorize.ts'
 import { leaveUncompressed } from './compression.ts'
 import { createCursors } from './cursor.ts'
-import { describeEndpoint, type Endpoint } from './endpoint.ts'
-import { execute, idempotencyProblem, type Outcome } from './execute.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { Rendering } from './answer.ts'
+import { execute, idempotencyProblem, type Execution, type Outcome } from './execute.ts'
 import type { StoredAnswer } from './idempotency.ts'
 import { negotiate } from './negotiation.ts'
-import type { Call, Method, Operation, Principal } from './operation.ts'
+import type { Method, Operation, Principal } from './operation.ts'
 import { checkRead } from './preconditions.ts'
-import { readQuery, type Query } from './query.ts'
+import { readQuery } from './query.ts'
 import { acceptHeaders } from './request-body.ts'
 import { readRequest } from './request.ts'
-import { rootOperations, versionOperation } from './root.ts'
-import { createRoutes, type Match, type Route } from './routes.ts'
-import { resolveVersion, tellVersion, type VersionRules } from './versions.ts'
+import type { Route } from './routes.ts'
 
 const problem = problemsOf(commonProblems)
 
 /** Any other method is one that no resource has: 501 (RFC 9110 §15.6.2). */
 const KNOWN_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
-
-interface Aim {
-  match: Match
-  /** Below the version. */
-  path: string
-  version: number
-  inPath: boolean
-  endpoint: (operation: Operation) => Endpoint
-}
 
 /** @throws Error for declarations that contradict each other */
 export function createDispatch(options: ApiOptions): (ctx: Context) => Promise<void> {
@@ -48,37 +39,19 @@ export function createDispatch(options: ApiOptions): (ctx: Context) => Promise<v
     const aim = aimAt(ctx, query)
     if (ctx.method === 'OPTIONS') return tellOptions(ctx, aim.match.route)
     const endpoint = aim.endpoint(operationOf(ctx, aim.match.route))
-    const { operation } = endpoint
-    ctx.state.operation = operation.id
-    ctx.vary(['Authorization', 'X-API-Key'])
-
-    await options.limit?.address(ctx)
-    const principal = await options.authenticate(ctx)
-    if (principal) await options.limit?.principal(ctx, principal)
-    authorize(operation, principal, options.challenge)
-    const mediaType = representation(ctx, endpoint)
-
-    const { params } = aim.match
-    const { path, version, inPath } = aim
-    const urlOf = (below: string) => rules.urlOf(version, below)
     try {
-      const request = await readRequest(ctx, { endpoint, path, params, query, cursors })
+      const principal = await admit(ctx, endpoint, options)
+      const mediaType = representation(ctx, endpoint)
+      const { path, version, inPath } = aim
+      const request = await readRequest(ctx, { endpoint, path, params: aim.match.params, query, cursors })
       const variant = [...(principal?.scopes ?? [])].sort()
+      const urlOf = (below: string) => rules.urlOf(version, below)
+      const rendering = { endpoint, request, mediaType, variant, cursors, urlOf, path, inPath }
       const outcome = await execute({
         ctx,
-        rendering: { endpoint, request, mediaType, variant, cursors, urlOf, path, inPath },
+        rendering,
         principal,
-        call: {
-          params: request.params,
-          query: request.query,
-          body: request.body.value,
-          page: request.page,
-          ...callerOf(ctx, principal),
-          mediaType,
-          version,
-          link: urlOf,
-          ctx,
-        },
+        call: callOf(ctx, rendering, principal),
         knex: options.db.knex,
         idempotency: options.idempotency,
         checkAnswers: options.checkAnswers ?? false,
@@ -90,41 +63,16 @@ export function createDispatch(options: ApiOptions): (ctx: Context) => Promise<v
   }
 }
 
-function versionRules({ versions, defaultVersion, vendor, origin, base, now = Date.now }: ApiOptions): VersionRules {
-  if (!versions.some(({ number }) => number === defaultVersion)) throw new Error('the default version is none of them')
-  const root = `${origin}${base}`
-  // Through URL, so that nothing that came in a request can break out of a header.
-  const urlOf = (version: number, path: string) => new URL(`${root}/v${version}${path}`).href
-  return { versions, defaultVersion, vendor, now, urlOf }
-}
-
-/** Finds what a request is aimed at. @throws Problem 404 and whatever stands against its version */
-function createAim(options: ApiOptions, rules: VersionRules): (ctx: Context, query: Query) => Aim {
-  const root = prepare(options, options.defaultVersion, rootOperations(options, rules))
-  const versions = new Map(
-    options.versions.map((version) => {
-      const operations = [versionOperation(rules, version), ...version.operations]
-      return [version.number, prepare(options, version.number, operations)]
-    }),
-  )
-  return (ctx, query) => {
-    const below = ctx.path.slice(options.base.length)
-    const atRoot = root.find(below)
-    if (atRoot) return { ...root, match: atRoot, path: below, inPath: true }
-    const target = resolveVersion(rules, ctx, below, query.values.get('version'))
-    tellVersion(rules, ctx, target)
-    const { path, inPath } = target
-    const prepared = versions.get(target.version.number)
-    const match = prepared?.find(path)
-    if (!prepared || !match) throw problem('not-found')
-    return { ...prepared, match, path, inPath }
-  }
-}
-
-/** The same operation may stand in several versions: what is made ready is of one. */
-function prepare({ vendor }: ApiOptions, version: number, operations: readonly Operation[]) {
-  const endpoints = new Map(operations.map((one) => [one, describeEndpoint(one, version, vendor)]))
-  return { version, find: createRoutes(operations), endpoint: (one: Operation) => endpoints.get(one)! }
+/** @throws Problem 401, 403, 429, and whatever `authenticate` throws */
+async function admit(ctx: Context, { operation }: Endpoint, options: ApiOptions): Promise<Principal | undefined> {
+  // For `authenticate`: its challenge may name what this operation needs.
+  ctx.state.operation = operation.id
+  ctx.vary(['Authorization', 'X-API-Key'])
+  await options.limit?.address(ctx)
+  const principal = await options.authenticate(ctx)
+  if (principal) await options.limit?.principal(ctx, principal)
+  authorize(operation, principal, options.challenge)
+  return principal
 }
 
 function tellOptions(ctx: Context, { allow, operations }: Route): void {
@@ -148,22 +96,35 @@ function representation(ctx: Context, { offered }: Endpoint): string | undefined
   return mediaType
 }
 
-function callerOf(
-  ctx: Context,
-  principal: Principal | undefined,
-): Pick<Call, 'principal' | 'actor' | 'may' | 'signal'> {
+function callOf(ctx: Context, rendering: Rendering, principal: Principal | undefined): Execution['call'] {
+  const { endpoint, request, mediaType, urlOf } = rendering
   const { traceId = '' } = ctx.state as { traceId?: string }
   const from = { address: ctx.ip, userAgent: ctx.get('user-agent'), traceId }
-  const gone = new AbortController()
-  ctx.res.once('close', () => {
-    if (!ctx.res.writableFinished) gone.abort()
-  })
   return {
+    params: request.params,
+    query: request.query,
+    body: request.body.value,
+    page: request.page,
     principal,
     actor: requestOrigin(principal?.id ?? 'anonymous', 'api', from),
     may: (scope) => principal?.scopes.has(scope) ?? false,
-    signal: gone.signal,
+    signal: departure(ctx),
+    mediaType,
+    version: endpoint.version,
+    link: urlOf,
+    ctx,
   }
+}
+
+/** Aborted when the caller goes away before the answer is out. */
+function departure({ res }: Context): AbortSignal {
+  const gone = new AbortController()
+  const notice = () => {
+    if (!res.writableFinished) gone.abort()
+  }
+  if (res.closed) notice()
+  else res.once('close', notice)
+  return gone.signal
 }
 
 function answer(ctx: Context, { operation }: Endpoint, { answer, replayed, secret }: Outcome): void {

@@ -80,7 +80,7 @@ test.serial('a rotation waits until the next key was published for long enough, 
   t.is(next?.links.rotate?.method, 'POST')
   const replies = await Promise.all([1, 2].map(() => admin.send('POST', '/keys/rotations', { body: { alg: 'ES256' } })))
   t.deepEqual(replies.map(({ status }) => status).toSorted(), [200, 409])
-  const [rotation] = replies.find(({ status }) => status === 200)?.body.rotations as Record<string, unknown>[]
+  const [rotation] = replies.find(({ status }) => status === 200)!.body.rotations as Record<string, unknown>[]
   t.like(rotation, { alg: 'ES256', rotated: true, kid: next?.kid, possible_at: null })
   t.deepEqual((await keys(t.context, '&alg=ES256')).map(({ state }) => state).toSorted(), [
     'current',

@@ -1,9 +1,11 @@
 import test from 'ava'
 import { parseList } from 'structured-headers'
+import { connectDatabase, type Database } from '../../src/database/connect.ts'
 import { createFirstLine } from '../../src/http/rate-limit/first-line.ts'
 import { rateLimitHeaders } from '../../src/http/rate-limit/headers.ts'
 import { createRateLimiter, type Decision } from '../../src/http/rate-limit/rate-limiter.ts'
-import { testDatabase, type TestDatabase } from '../support/database.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { clockedDatabase } from './clock.ts'
 
 const policies = {
   api: { algorithm: 'fixed-window', quota: 3, windowSeconds: 60 },
@@ -12,14 +14,19 @@ const policies = {
 } as const
 
 const ends: (() => unknown)[] = []
-let db: TestDatabase
-test.before(async () => void (db = await testDatabase({ teardown: (end) => void ends.unshift(end) })))
+let db: Database
+
+test.before(async () => {
+  const { url } = await clockedDatabase({ teardown: (end) => void ends.unshift(end) })
+  db = await connectDatabase({ url, dataDirectory: '', poolMax: 5, log: createLogger({ level: 'silent' }) })
+  ends.unshift(() => db.close())
+})
 test.after.always(async () => {
   for (const end of ends) await end()
 })
 
 /** The pool, and how often it was asked. */
-function counting(pool: TestDatabase['pool']) {
+function counting(pool: Database['pool']) {
   const counted = {
     questions: 0,
     query: ((...question: Parameters<typeof pool.query>) => {

@@ -35,6 +35,8 @@ export async function startAuthServer(t: Teardown, overrides: Environment = {}):
     DEMO_PORT: 'off',
     AUTHORIZATIONS_PER_MINUTE: '1000000',
     RATE_LIMIT_LOGIN: 'sliding-window;q=1000000;w=60',
+    RATE_LIMIT_API: 'token-bucket;q=1000000;w=60',
+    RATE_LIMIT_ADDRESS: 'sliding-window;q=1000000;w=60',
     ...overrides,
   })
   const logs: Record<string, unknown>[] = []
@@ -80,6 +82,8 @@ export async function startServerProcesses(
     DEMO_PORT: 'off',
     AUTHORIZATIONS_PER_MINUTE: '1000000',
     RATE_LIMIT_LOGIN: 'sliding-window;q=1000000;w=60',
+    RATE_LIMIT_API: 'token-bucket;q=1000000;w=60',
+    RATE_LIMIT_ADDRESS: 'sliding-window;q=1000000;w=60',
     ...overrides,
   }
   const servers = await Promise.all(ports.map((port) => startProcess(t, { ...shared, PORT: String(port) })))

@@ -67,6 +67,33 @@ export const operations = {
   readKey: { method: 'GET', path: '/keys/{kid}' },
   deleteKey: { method: 'DELETE', path: '/keys/{kid}' },
   rotateKeys: { method: 'POST', path: '/keys/rotations', body: 'application/json' },
+  listWebhooks: { method: 'GET', path: '/webhooks', list: true },
+  createWebhook: { method: 'POST', path: '/webhooks', body: 'application/json', keyed: true },
+  readWebhook: { method: 'GET', path: '/webhooks/{webhook_id}' },
+  replaceWebhook: { method: 'PUT', path: '/webhooks/{webhook_id}', body: 'application/json', conditional: true },
+  updateWebhook: {
+    method: 'PATCH',
+    path: '/webhooks/{webhook_id}',
+    body: 'application/merge-patch+json',
+    conditional: true,
+  },
+  deleteWebhook: { method: 'DELETE', path: '/webhooks/{webhook_id}', conditional: true },
+  rotateWebhookSecret: {
+    method: 'POST',
+    path: '/webhooks/{webhook_id}/secrets',
+    body: 'application/json',
+    keyed: true,
+  },
+  listWebhookDeliveries: { method: 'GET', path: '/webhooks/{webhook_id}/deliveries', list: true },
+  replayWebhookDeliveries: {
+    method: 'POST',
+    path: '/webhooks/{webhook_id}/deliveries',
+    body: 'application/json',
+    keyed: true,
+  },
+  readWebhookDelivery: { method: 'GET', path: '/webhooks/{webhook_id}/deliveries/{delivery_id}' },
+  testWebhook: { method: 'POST', path: '/webhooks/{webhook_id}/tests', keyed: true },
+  listEvents: { method: 'GET', path: '/events', list: true },
   listAuditEvents: { method: 'GET', path: '/audit-events', list: true },
   readAuditEvent: { method: 'GET', path: '/audit-events/{audit_event_id}' },
 } as const satisfies Readonly<Record<string, OperationFacts>>
@@ -206,6 +233,54 @@ export interface GrantryOperations {
 
   /** Let the next keys sign now */
   rotateKeys(body?: KeyRotationRequest, options?: CallOptions): Promise<Answer<KeyRotations>>
+
+  /** List webhooks */
+  listWebhooks(filters?: ListWebhooksFilters, options?: CallOptions): List<Webhook>
+
+  /** Subscribe a URL to events */
+  createWebhook(body: NewWebhook, options?: CreateOptions): Promise<Answer<CreatedWebhook>>
+
+  /** Read a webhook */
+  readWebhook(webhookId: string, options?: ReadOptions<Webhook>): Promise<Answer<Webhook>>
+
+  /** Replace the settings of a webhook */
+  replaceWebhook(webhookId: string, body: WebhookReplacement, options: ChangeOptions): Promise<Answer<Webhook>>
+
+  /** Change a webhook, pause or resume it */
+  updateWebhook(webhookId: string, body: WebhookChange, options: ChangeOptions): Promise<Answer<Webhook>>
+
+  /** Delete a webhook */
+  deleteWebhook(webhookId: string, options: ChangeOptions): Promise<Answer<undefined>>
+
+  /** Give a webhook a new secret */
+  rotateWebhookSecret(
+    webhookId: string,
+    body?: WebhookSecretRotation,
+    options?: CreateOptions,
+  ): Promise<Answer<CreatedWebhook>>
+
+  /** List the deliveries of a webhook */
+  listWebhookDeliveries(
+    webhookId: string,
+    filters?: ListWebhookDeliveriesFilters,
+    options?: CallOptions,
+  ): List<WebhookDelivery>
+
+  /** Deliver events again */
+  replayWebhookDeliveries(webhookId: string, body: Replay, options?: CreateOptions): Promise<Answer<Replayed>>
+
+  /** Read a delivery with its attempts */
+  readWebhookDelivery(
+    webhookId: string,
+    deliveryId: string,
+    options?: ReadOptions<WebhookDeliveryDetails>,
+  ): Promise<Answer<WebhookDeliveryDetails>>
+
+  /** Have a test event delivered */
+  testWebhook(webhookId: string, options?: CreateOptions): Promise<Answer<WebhookDelivery>>
+
+  /** Read or follow events */
+  listEvents(filters?: ListEventsFilters, options?: CallOptions): List<Event>
 
   /** List audit events */
   listAuditEvents(filters?: ListAuditEventsFilters, options?: CallOptions): List<AuditEvent>
@@ -504,6 +579,127 @@ export type ListKeysFilters = {
   version?: number
 }
 
+export type ListWebhooksFilters = {
+  /** Only those in this state. */
+  state?: 'active' | 'paused' | 'disabled'
+  /** Only those of this user, client or API key. */
+  owner?: string
+  /** How many on a page. More than 100 is brought down to 100. */
+  limit?: number
+  /** Where to go on: `next_cursor` of the page before. It is good for the same filters and order only. */
+  cursor?: string
+  /** The number of the page, from 1; `page` × `limit` is 10,000 at most, a cursor goes as deep as you like. */
+  page?: number
+  /** `total_count` adds how many there are in all. */
+  include?: 'total_count'
+  /** What to sort by; `-` before it turns the order round. */
+  sort?: 'created_at' | '-created_at' | 'url' | '-url'
+  /** Only these fields of each thing, separated by commas; `id` and `links` always come along. */
+  fields?: readonly (
+    | 'id'
+    | 'url'
+    | 'events'
+    | 'description'
+    | 'legacy_headers'
+    | 'state'
+    | 'state_reason'
+    | 'owner'
+    | 'previous_secret_until'
+    | 'failures'
+    | 'failing_since'
+    | 'last_delivered_at'
+    | 'version'
+    | 'created_at'
+    | 'updated_at'
+    | 'links'
+  )[]
+  /** The version of the API. The path names it already; if both do, they must agree. */
+  version?: number
+}
+
+export type ListWebhookDeliveriesFilters = {
+  /** Only those in this state. */
+  state?: 'pending' | 'delivered' | 'failed'
+  /** Only those of this type. */
+  event_type?:
+    | 'user.created'
+    | 'user.updated'
+    | 'user.disabled'
+    | 'user.enabled'
+    | 'user.deleted'
+    | 'user.password_changed'
+    | 'user.signed_out'
+    | 'session.started'
+    | 'session.ended'
+    | 'login.succeeded'
+    | 'login.failed'
+    | 'login.throttled'
+    | 'consent.granted'
+    | 'consent.skipped'
+    | 'consent.withdrawn'
+    | 'token.issued'
+    | 'token.refreshed'
+    | 'token.revoked'
+    | 'grant.revoked'
+    | 'authorization_code.reuse_detected'
+    | 'refresh_token.reuse_detected'
+    | 'client.created'
+    | 'client.updated'
+    | 'client.disabled'
+    | 'client.enabled'
+    | 'client.secret_rotated'
+    | 'client.secret_deleted'
+    | 'client.deleted'
+    | 'resource.created'
+    | 'resource.updated'
+    | 'resource.deleted'
+    | 'api_key.created'
+    | 'api_key.updated'
+    | 'api_key.rotated'
+    | 'api_key.revoked'
+    | 'key.published'
+    | 'key.activated'
+    | 'key.retired'
+    | 'key.removed'
+    | 'key.revoked'
+    | 'webhook.created'
+    | 'webhook.updated'
+    | 'webhook.secret_rotated'
+    | 'webhook.paused'
+    | 'webhook.disabled'
+    | 'webhook.deleted'
+    | 'webhook.test'
+  /** How many on a page. More than 100 is brought down to 100. */
+  limit?: number
+  /** Where to go on: `next_cursor` of the page before. It is good for the same filters and order only. */
+  cursor?: string
+  /** `total_count` adds how many there are in all. */
+  include?: 'total_count'
+  /** What to sort by; `-` before it turns the order round. */
+  sort?: 'created_at' | '-created_at'
+  /** Only these fields of each thing, separated by commas; `id` and `links` always come along. */
+  fields?: readonly (
+    'id' | 'event_id' | 'event_type' | 'state' | 'attempts' | 'next_attempt_at' | 'created_at' | 'finished_at' | 'links'
+  )[]
+  /** The version of the API. The path names it already; if both do, they must agree. */
+  version?: number
+}
+
+export type ListEventsFilters = {
+  /** The cursor after which to go on: `next_cursor` of the answer before. `latest`: only what comes from now on. Left out: from the oldest event that is kept; for a stream, from now on. */
+  after?: string
+  /** How many at most; 100 unless given. More than 1000 count as 1000. */
+  limit?: string
+  /** Only events of these channels, with commas between. */
+  channels?: string
+  /** Only events of these types, with commas between. */
+  types?: string
+  /** Only these fields of each thing, separated by commas; `id` and `links` always come along. */
+  fields?: readonly ('data' | 'pagination' | 'links')[]
+  /** The version of the API. The path names it already; if both do, they must agree. */
+  version?: number
+}
+
 export type ListAuditEventsFilters = {
   /** Only what was done to the thing with this id. */
   subject?: string
@@ -595,10 +791,12 @@ export type ListAuditEventsFilters = {
 export type ProblemCode =
   | 'audience-taken'
   | 'built-in'
+  | 'conflict'
   | 'content-too-large'
   | 'cursor-invalid'
   | 'cursor-mismatch'
   | 'email-taken'
+  | 'history-gone'
   | 'idempotency-key-in-flight'
   | 'idempotency-key-invalid'
   | 'idempotency-key-reused'
@@ -622,6 +820,7 @@ export type ProblemCode =
   | 'username-taken'
   | 'version-conflict'
   | 'version-unknown'
+  | 'webhook-inactive'
 
 export type ApiKey = {
   /** `apk_…` */
@@ -1010,6 +1209,129 @@ export type CreatedClient = {
   client_secret?: string | null
 }
 
+export type CreatedWebhook = {
+  /** Names the webhook. */
+  id: string
+  /** Where to: https, at a public address; in development anything that can be reached. */
+  url: string
+  /** Which events: `user.created`, all of a kind (`user.*`), or `*` for all that its owner may see. */
+  events: string[]
+  /** What it is for. */
+  description: string
+  /** Also send `X-Webhook-Id`, `X-Webhook-Timestamp` and `X-Webhook-Signature`, and the type as `event`. */
+  legacy_headers: boolean
+  /** `paused` and `disabled` ones get nothing. Paused by its owner or after a delivery failed for three days; disabled when the receiver answered 410 or its owner lost the rights. */
+  state: 'active' | 'paused' | 'disabled'
+  /** Why it is not active. */
+  state_reason: string | null
+  /** By whose rights it sees events: the id of a user, client or API key. */
+  owner: string
+  previous_secret_until: string | null
+  /** Attempts that failed since the last that did not. */
+  failures: number
+  failing_since: string | null
+  last_delivered_at: string | null
+  /** Counts the changes. The `ETag` of the answer stands for it; send that in `If-Match`. */
+  version: number
+  /** When it was made. */
+  created_at: string
+  /** When its settings were last changed. */
+  updated_at: string
+  /** What else there is, and what this caller may do with it now. A link that is missing would be refused. */
+  links: {
+    self: Link
+    /** What was and is to be delivered. */
+    deliveries?: Link
+    /** Give it a new secret. */
+    rotate_secret?: Link
+    /** Have a test event delivered. */
+    test?: Link
+    /** Have events delivered again. */
+    replay?: Link
+    /** Replace its settings. */
+    replace?: Link
+    /** Change it. */
+    update?: Link
+    /** Pause it. */
+    pause?: Link
+    /** Make it active. */
+    resume?: Link
+    /** Delete it. */
+    delete?: Link
+  }
+  /** What deliveries are signed with; told once, and not by a repetition. */
+  secret?: string
+  /** This is the repetition of an answer: the secret was told then. */
+  secrets_omitted?: true
+}
+
+/** Something that happened. It was written in the transaction that made it true. */
+export type Event = {
+  /** The same each time the event is told. */
+  id: string
+  /** What happened. */
+  type:
+    | 'user.created'
+    | 'user.updated'
+    | 'user.disabled'
+    | 'user.enabled'
+    | 'user.deleted'
+    | 'user.password_changed'
+    | 'user.signed_out'
+    | 'session.started'
+    | 'session.ended'
+    | 'login.succeeded'
+    | 'login.failed'
+    | 'login.throttled'
+    | 'consent.granted'
+    | 'consent.skipped'
+    | 'consent.withdrawn'
+    | 'token.issued'
+    | 'token.refreshed'
+    | 'token.revoked'
+    | 'grant.revoked'
+    | 'authorization_code.reuse_detected'
+    | 'refresh_token.reuse_detected'
+    | 'client.created'
+    | 'client.updated'
+    | 'client.disabled'
+    | 'client.enabled'
+    | 'client.secret_rotated'
+    | 'client.secret_deleted'
+    | 'client.deleted'
+    | 'resource.created'
+    | 'resource.updated'
+    | 'resource.deleted'
+    | 'api_key.created'
+    | 'api_key.updated'
+    | 'api_key.rotated'
+    | 'api_key.revoked'
+    | 'key.published'
+    | 'key.activated'
+    | 'key.retired'
+    | 'key.removed'
+    | 'key.revoked'
+    | 'webhook.created'
+    | 'webhook.updated'
+    | 'webhook.secret_rotated'
+    | 'webhook.paused'
+    | 'webhook.disabled'
+    | 'webhook.deleted'
+    | 'webhook.test'
+  /** When it was written. The order of the list, not the time, says what came first. */
+  at: string
+  /** Who did it: the id of a user, client or API key, or `cli`, `system`. */
+  actor: string | null
+  /** The id of the thing that it happened to. */
+  subject: string | null
+  /** Whom it is about. */
+  user_id: string | null
+  /** Which client it is about. */
+  client_id: string | null
+  /** More, by type. Nothing secret. */
+  data: Record<string, unknown>
+}
+
 export type KeyRevocation = {
   /** The key that is gone. */
   kid: string
@@ -1166,6 +1488,39 @@ export type NewUser = {
   name?: string | null
   /** Roles, each once. APIs see them in tokens, if their resource wants so. `grantry-admin`, `grantry-viewer`, `grantry-user-admin` and `grantry-client-admin` give access to this API: only callers who have that access can give or take them. */
   roles?: string[]
+}
+
+export type NewWebhook = {
+  /** Where to: https, at a public address; in development anything that can be reached. */
+  url: string
+  /** Which events: `user.created`, all of a kind (`user.*`), or `*` for all that its owner may see. */
+  events: string[]
+  /** What it is for. */
+  description?: string
+  /** Also send `X-Webhook-Id`, `X-Webhook-Timestamp` and `X-Webhook-Signature`, and the type as `event`. */
+  legacy_headers?: boolean
+}
+
+/** Which events to deliver again. */
+export type Replay = ReplayOfOne | ReplayOfRange
+
+export type ReplayOfOne = {
+  /** This event. */
+  event_id: string
+}
+
+export type ReplayOfRange = {
+  /** From this cursor on. */
+  from: string
+  /** To this one, which is included; to the newest unless given. */
+  to?: string
+}
+
+export type Replayed = {
+  /** How many deliveries were made. */
+  deliveries: number
+  /** One call makes 10,000 deliveries: where the next has to begin; null: that was all. */
+  next_from: string | null
 }
 
 export type Resource = {
@@ -1464,4 +1819,142 @@ export type UserReplacement = {
   roles?: string[]
   /** Shuts or opens the account. Left out, it stays as it is: nobody opens an account by forgetting a field. */
   disabled?: boolean
+}
+
+/** Somebody who is told of events by HTTP. Deliveries are signed (Standard Webhooks). */
+export type Webhook = {
+  /** Names the webhook. */
+  id: string
+  /** Where to: https, at a public address; in development anything that can be reached. */
+  url: string
+  /** Which events: `user.created`, all of a kind (`user.*`), or `*` for all that its owner may see. */
+  events: string[]
+  /** What it is for. */
+  description: string
+  /** Also send `X-Webhook-Id`, `X-Webhook-Timestamp` and `X-Webhook-Signature`, and the type as `event`. */
+  legacy_headers: boolean
+  /** `paused` and `disabled` ones get nothing. Paused by its owner or after a delivery failed for three days; disabled when the receiver answered 410 or its owner lost the rights. */
+  state: 'active' | 'paused' | 'disabled'
+  /** Why it is not active. */
+  state_reason: string | null
+  /** By whose rights it sees events: the id of a user, client or API key. */
+  owner: string
+  previous_secret_until: string | null
+  /** Attempts that failed since the last that did not. */
+  failures: number
+  failing_since: string | null
+  last_delivered_at: string | null
+  /** Counts the changes. The `ETag` of the answer stands for it; send that in `If-Match`. */
+  version: number
+  /** When it was made. */
+  created_at: string
+  /** When its settings were last changed. */
+  updated_at: string
+  /** What else there is, and what this caller may do with it now. A link that is missing would be refused. */
+  links: {
+    self: Link
+    /** What was and is to be delivered. */
+    deliveries?: Link
+    /** Give it a new secret. */
+    rotate_secret?: Link
+    /** Have a test event delivered. */
+    test?: Link
+    /** Have events delivered again. */
+    replay?: Link
+    /** Replace its settings. */
+    replace?: Link
+    /** Change it. */
+    update?: Link
+    /** Pause it. */
+    pause?: Link
+    /** Make it active. */
+    resume?: Link
+    /** Delete it. */
+    delete?: Link
+  }
+}
+
+export type WebhookAttempt = {
+  number: number
+  /** When it was sent. */
+  at: string
+  /** How long it took. */
+  milliseconds: number
+  /** The status of the answer; null: there was none. */
+  status: number | null
+  /** Why there was no answer. */
+  problem: string | null
+  /** The first bytes of the answer. */
+  answer: string | null
+}
+
+/** What is left out stays as it is. `events` is set as a whole. */
+export type WebhookChange = {
+  /** Where to: https, at a public address; in development anything that can be reached. */
+  url?: string
+  /** Which events: `user.created`, all of a kind (`user.*`), or `*` for all that its owner may see. */
+  events?: string[]
+  /** What it is for. */
+  description?: string
+  /** Also send `X-Webhook-Id`, `X-Webhook-Timestamp` and `X-Webhook-Signature`, and the type as `event`. */
+  legacy_headers?: boolean
+  /** `paused` keeps events until it is `active` again, for as long as events are kept. */
+  state?: 'active' | 'paused'
+}
+
+/** One event on its way to one webhook. */
+export type WebhookDelivery = {
+  /** Names the delivery. */
+  id: string
+  /** The `webhook-id` that the receiver sees. */
+  event_id: string
+  /** What happened. */
+  event_type: string
+  /** `failed`: it was tried for three days. */
+  state: 'pending' | 'delivered' | 'failed'
+  /** How often it was tried. */
+  attempts: number
+  next_attempt_at: string | null
+  /** When it was put into the queue. */
+  created_at: string
+  finished_at: string | null
+  /** What else there is, and what this caller may do with it now. A link that is missing would be refused. */
+  links: {
+    self: Link
+    /** The webhook. */
+    webhook?: Link
+  }
+}
+
+export type WebhookDeliveryDetails = {
+  /** Names the delivery. */
+  id: string
+  /** The `webhook-id` that the receiver sees. */
+  event_id: string
+  /** What happened. */
+  event_type: string
+  /** `failed`: it was tried for three days. */
+  state: 'pending' | 'delivered' | 'failed'
+  /** How often it was tried. */
+  attempts: number
+  next_attempt_at: string | null
+  /** When it was put into the queue. */
+  created_at: string
+  finished_at: string | null
+  /** What else there is, and what this caller may do with it now. A link that is missing would be refused. */
+  links: {
+    self: Link
+    /** The webhook. */
+    webhook?: Link
+  }
+  /** Every attempt, oldest first. */
+  attempt_log: WebhookAttempt[]
+}
+
+/** What is left out takes its default. State and secret stay as they are. */
+export type WebhookReplacement = NewWebhook
+
+export type WebhookSecretRotation = {
+  /** For so long deliveries are signed with the old secret as well: a day unless given; 0 ends it now. */
+  overlap_seconds?: number
 }

@@ -1,5 +1,16 @@
 /** Reads the file: YAML 1.2, and so JSON too, without anything in it that could surprise. */
-import { isAlias, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml'
+import {
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type YAMLMap,
+} from 'yaml'
 import type { z } from 'zod'
 import { DeclarationError, declarationSchema, type Declaration, type Mistake, type Path } from './declaration.ts'
 
@@ -22,27 +33,68 @@ export function readDeclaration(text: string): Source {
     return { ...place(pos[0]), path: '', message: sentence(message) }
   })
   refuse(syntax)
-  refuse(findAliases(document, place))
+  const entries = indexed()
+  refuse([...findAliases(document, place), ...findRepeatedKeys(document, entries, place)])
 
   const mistakeAt = (path: Path, message: string): Mistake => {
-    return { ...place(offsetOf(document, path)), path: pathText(path), message }
+    return { ...place(stepsTo(document, path, entries).offset), path: pathText(path), message }
   }
+  const isThere = (path: Path) => stepsTo(document, path, entries).isThere
   const result = declarationSchema.safeParse(document.toJS())
-  if (!result.success) refuse(result.error.issues.flatMap((issue) => mistakesOf(issue, document, mistakeAt)))
+  if (!result.success) refuse(result.error.issues.flatMap((issue) => mistakesOf(issue, isThere, mistakeAt)))
   return { declaration: result.data as Declaration, mistakeAt }
 }
 
+const TOO_DEEP = { line: 1, column: 1, path: '', message: 'is nested too deeply' }
+
 function parse(text: string, lineCounter: LineCounter): Document {
-  try {
-    return parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: true, version: '1.2' })
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error
-    throw new DeclarationError([{ line: 1, column: 1, path: '', message: 'is nested too deeply' }])
+  // Repeated keys are looked for below: the library compares each with all others, which takes minutes for large maps.
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: false, version: '1.2' })
+  if (document.errors.some(({ message }) => message.includes('call stack'))) throw new DeclarationError([TOO_DEEP])
+  return document
+}
+
+type Place = (offset: number) => { line: number; column: number }
+
+interface Entry {
+  key: unknown
+  value: unknown
+}
+
+/** The entries of a map by name, gathered once. */
+type Entries = (map: YAMLMap) => Map<string, Entry>
+
+function indexed(): Entries {
+  const known = new WeakMap<YAMLMap, Map<string, Entry>>()
+  return (map) => {
+    const found = known.get(map) ?? new Map(map.items.map((pair) => [nameOf(pair.key), pair]))
+    known.set(map, found)
+    return found
   }
 }
 
+function nameOf(key: unknown): string {
+  return isScalar(key) ? String(key.value) : JSON.stringify(key)
+}
+
+function findRepeatedKeys(document: Document, entries: Entries, place: Place): Mistake[] {
+  const found: Mistake[] = []
+  visit(document, {
+    Map: (_, map) => {
+      if (entries(map).size === map.items.length) return
+      const seen = new Set<string>()
+      for (const { key } of map.items) {
+        const name = nameOf(key)
+        if (seen.has(name)) found.push({ ...place(offsetOf(key) ?? 0), path: '', message: `${name} stands here twice` })
+        seen.add(name)
+      }
+    },
+  })
+  return found
+}
+
 /** A few lines of them unfold to more than the memory holds, and what a name stands for is far from where it is read. */
-function findAliases(document: Document, place: (offset: number) => { line: number; column: number }): Mistake[] {
+function findAliases(document: Document, place: Place): Mistake[] {
   const found: Mistake[] = []
   visit(document, {
     Node: (_, node) => {
@@ -56,12 +108,12 @@ function findAliases(document: Document, place: (offset: number) => { line: numb
 
 type Issue = z.core.$ZodIssue
 
-function mistakesOf(issue: Issue, document: Document, mistakeAt: Source['mistakeAt']): Mistake[] {
+function mistakesOf(issue: Issue, isThere: (path: Path) => boolean, mistakeAt: Source['mistakeAt']): Mistake[] {
   const path = issue.path.filter((part) => typeof part !== 'symbol')
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => mistakeAt([...path, key], 'is not known here'))
   }
-  return [mistakeAt(path, messageOf(issue, has(document, path)))]
+  return [mistakeAt(path, messageOf(issue, isThere(path)))]
 }
 
 const KINDS: Readonly<Record<string, string>> = {
@@ -79,28 +131,28 @@ function messageOf(issue: Issue, isThere: boolean): string {
   return issue.message
 }
 
-function has(document: Document, path: Path): boolean {
-  return path.length === 0 ? document.contents !== null : document.hasIn(path)
+interface Steps {
+  isThere: boolean
+  /** Of the value, or of its name; of the nearest thing around what is missing. */
+  offset: number
 }
 
-/** Of the value, of the name of a stray key, or of the nearest thing around what is missing. */
-function offsetOf(document: Document, path: Path): number {
-  for (let length = path.length; length > 0; length -= 1) {
-    const key = keyOffset(document, path.slice(0, length))
-    const node = document.getIn(path.slice(0, length), true)
-    const value = isNode(node) ? node.range?.[0] : undefined
-    // A list or map begins where its first entry does; its name tells more.
-    const offset = isScalar(node) ? (value ?? key) : (key ?? value)
-    if (offset !== undefined) return offset
+function stepsTo(document: Document, path: Path, entries: Entries): Steps {
+  let node: unknown = document.contents
+  let offset = offsetOf(node) ?? 0
+  for (const part of path) {
+    const entry = isMap(node) ? entries(node).get(String(part)) : undefined
+    const next: unknown = isSeq(node) && typeof part === 'number' ? node.items[part] : entry?.value
+    if (next === undefined && !entry) return { isThere: false, offset }
+    // A list or a map begins with its first entry; its name tells more.
+    offset = (entry && !isScalar(next) ? offsetOf(entry.key) : undefined) ?? offsetOf(next) ?? offset
+    node = next
   }
-  return isNode(document.contents) ? (document.contents.range?.[0] ?? 0) : 0
+  return { isThere: path.length > 0 || node !== null, offset }
 }
 
-function keyOffset(document: Document, path: Path): number | undefined {
-  const parent = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true)
-  if (!isMap(parent)) return undefined
-  const pair = parent.items.find((item) => isPair(item) && isScalar(item.key) && String(item.key.value) === path.at(-1))
-  return pair && isNode(pair.key) ? pair.key.range?.[0] : undefined
+function offsetOf(node: unknown): number | undefined {
+  return isNode(node) ? node.range?.[0] : undefined
 }
 
 function pathText(path: Path): string {

@@ -83,19 +83,29 @@ test.serial('changes leave the same events and audit entries as the commands one
   t.true(mine.every(({ channel, actor }) => channel === 'cli' && actor === 'cli'))
 })
 
-test.serial('what changed is shown, before and after; what the file leaves out takes its default, or stays', async (t) => {
-  const own = await operator(t)
-  const { secrets } = await apply(own, FILE)
-  const [{ client_id: shop }] = secrets
-  await own.json(['client', 'update', shop, '--first-party', '--redirect-uri', 'https://old.example.com/'])
-  await own.json(['client', 'disable', shop])
-  await own.json(['resource', 'update', 'https://orders.example.com', '--name', 'Old', '--access-token-ttl', 'default'])
+test.serial(
+  'what changed is shown, before and after; what the file leaves out takes its default, or stays',
+  async (t) => {
+    const own = await operator(t)
+    const { secrets } = await apply(own, FILE)
+    const [{ client_id: shop }] = secrets
+    await own.json(['client', 'update', shop, '--first-party', '--redirect-uri', 'https://old.example.com/'])
+    await own.json(['client', 'disable', shop])
+    await own.json([
+      'resource',
+      'update',
+      'https://orders.example.com',
+      '--name',
+      'Old',
+      '--access-token-ttl',
+      'default',
+    ])
 
-  const { status, stdout } = await own.run(['apply', '--file', '-', '--dry-run'], FILE)
-  t.is(status, 0)
-  t.is(
-    stdout,
-    `~ resource https://orders.example.com
+    const { status, stdout } = await own.run(['apply', '--file', '-', '--dry-run'], FILE)
+    t.is(status, 0)
+    t.is(
+      stdout,
+      `~ resource https://orders.example.com
     name: "Old" → "Orders"
     access_token_ttl: null → 60
 ~ client ${shop} (Shop)
@@ -105,25 +115,26 @@ test.serial('what changed is shown, before and after; what the file leaves out t
     first_party: true → false
 0 created, 2 changed, 0 deleted, 2 unchanged; a dry run: nothing was changed
 `,
-  )
-  const done = await apply(own, FILE)
-  t.deepEqual(count(done), [0, 2, 0, 2])
-  t.deepEqual(done.changes[1], {
-    action: 'update',
-    kind: 'client',
-    id: shop,
-    label: 'Shop',
-    fields: {
-      redirect_uris: { before: ['https://old.example.com/'], after: ['https://shop.example.com/callback'] },
-      first_party: { before: true, after: false },
-    },
-  })
-  t.true((await own.json(['client', 'show', shop])).disabled, 'what was shut stays shut unless the file opens it')
+    )
+    const done = await apply(own, FILE)
+    t.deepEqual(count(done), [0, 2, 0, 2])
+    t.deepEqual(done.changes[1], {
+      action: 'update',
+      kind: 'client',
+      id: shop,
+      label: 'Shop',
+      fields: {
+        redirect_uris: { before: ['https://old.example.com/'], after: ['https://shop.example.com/callback'] },
+        first_party: { before: true, after: false },
+      },
+    })
+    t.true((await own.json(['client', 'show', shop])).disabled, 'what was shut stays shut unless the file opens it')
 
-  const open = FILE.replace('    name: Shop\n', '    name: Shop\n    disabled: false\n')
-  t.deepEqual((await apply(own, open)).changes[0].fields, { disabled: { before: true, after: false } })
-  t.false((await own.json(['client', 'show', shop])).disabled)
-})
+    const open = FILE.replace('    name: Shop\n', '    name: Shop\n    disabled: false\n')
+    t.deepEqual((await apply(own, open)).changes[0].fields, { disabled: { before: true, after: false } })
+    t.false((await own.json(['client', 'show', shop])).disabled)
+  },
+)
 
 test.serial('a dry run changes nothing and shows no secret', async (t) => {
   const own = await operator(t)
@@ -329,33 +340,43 @@ test.serial('a client is found by its id, else by its name; what is not the oper
   )
 })
 
-test.serial('an export changes nothing where it comes from, and makes the same, ids included, on an empty server', async (t) => {
-  const own = await operator(t)
-  const { secrets } = await apply(own, FILE)
-  await own.json(['client', 'disable', secrets[1].client_id])
-  const tricky = ['--kind', 'native', '--name', `yes: "no" # 'x' – ünï`, '--redirect-uri', 'com.example.app:/callback']
-  await own.json(['client', 'create', ...tricky])
-  const { stdout: yaml } = await own.run(['export'])
-  for (const { client_secret } of secrets) t.false(yaml.includes(client_secret))
-  t.false(yaml.includes(ACCOUNT_CLIENT_ID))
-  t.deepEqual(count(await apply(own, yaml, '--prune')), [0, 0, 0, 5])
-  t.deepEqual(count(await apply(own, JSON.stringify(await own.json(['export'])))), [0, 0, 0, 5])
+test.serial(
+  'an export changes nothing where it comes from, and makes the same, ids included, on an empty server',
+  async (t) => {
+    const own = await operator(t)
+    const { secrets } = await apply(own, FILE)
+    await own.json(['client', 'disable', secrets[1].client_id])
+    const tricky = [
+      '--kind',
+      'native',
+      '--name',
+      `yes: "no" # 'x' – ünï`,
+      '--redirect-uri',
+      'com.example.app:/callback',
+    ]
+    await own.json(['client', 'create', ...tricky])
+    const { stdout: yaml } = await own.run(['export'])
+    for (const { client_secret } of secrets) t.false(yaml.includes(client_secret))
+    t.false(yaml.includes(ACCOUNT_CLIENT_ID))
+    t.deepEqual(count(await apply(own, yaml, '--prune')), [0, 0, 0, 5])
+    t.deepEqual(count(await apply(own, JSON.stringify(await own.json(['export'])))), [0, 0, 0, 5])
 
-  const other = await operator(t)
-  const made = await apply(other, yaml)
-  t.deepEqual(count(made), [5, 0, 0, 0])
-  t.is(made.secrets.length, 2, 'new secrets of its own')
-  t.is((await other.run(['export'])).stdout, yaml)
-  t.deepEqual(count(await apply(other, yaml, '--prune')), [0, 0, 0, 5])
+    const other = await operator(t)
+    const made = await apply(other, yaml)
+    t.deepEqual(count(made), [5, 0, 0, 0])
+    t.is(made.secrets.length, 2, 'new secrets of its own')
+    t.is((await other.run(['export'])).stdout, yaml)
+    t.deepEqual(count(await apply(other, yaml, '--prune')), [0, 0, 0, 5])
 
-  const directory = await mkdtemp(join(tmpdir(), 'grantry-export-'))
-  t.teardown(() => rm(directory, { recursive: true }))
-  const path = join(directory, 'registry.yaml')
-  const { stdout } = await own.run(['export', '--output', path])
-  t.is(stdout, `1 resources and 4 clients written to ${path}\n`)
-  t.is(await readFile(path, 'utf8'), yaml)
-  t.deepEqual(count(await own.json(['apply', '-f', path])), [0, 0, 0, 5])
-})
+    const directory = await mkdtemp(join(tmpdir(), 'grantry-export-'))
+    t.teardown(() => rm(directory, { recursive: true }))
+    const path = join(directory, 'registry.yaml')
+    const { stdout } = await own.run(['export', '--output', path])
+    t.is(stdout, `1 resources and 4 clients written to ${path}\n`)
+    t.is(await readFile(path, 'utf8'), yaml)
+    t.deepEqual(count(await own.json(['apply', '-f', path])), [0, 0, 0, 5])
+  },
+)
 
 test.serial('two who apply the same file at once make everything once', async (t) => {
   const own = await operator(t)

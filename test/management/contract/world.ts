@@ -28,8 +28,8 @@ export interface World {
   server: TestServer
   contract: Contract
   key: string
-  /** May nothing. */
-  powerless: string
+  /** An API key that lacks the scope of an operation. */
+  powerless(id: string): string
   /** Ids by the names that paths have for them. */
   ids: Record<string, string>
   /** Whom these belong to. */
@@ -38,6 +38,8 @@ export interface World {
   /** What answers had that the document does not say. */
   faults: string[]
   send(id: string, sending?: Sending): Promise<Reply>
+  /** Waits until the first attempt of every delivery of a webhook is made. */
+  settled(webhookId: string): Promise<void>
   /** Signs the person in to the app once more. @returns ids of what is open now */
   open(person: Person): Promise<Record<string, string>>
 }
@@ -49,10 +51,11 @@ export async function startWorld(t: Teardown): Promise<World> {
   const server = await startAuthServer(t, { RATE_LIMIT_ADDRESS: off, RATE_LIMIT_API: off, RATE_LIMIT_TOKEN: off })
   const { knex } = server.db
   await buildResource(server.db)
-  const [document, all, none, app, person] = await Promise.all([
+  const [document, all, one, other, app, person] = await Promise.all([
     fetch(`${server.issuer}/api/openapi.json`).then((answer) => answer.json() as Promise<Plain>),
     createApiKey(knex, { name: 'All', scopes: [...managementScopes], actor: 'test' }),
-    createApiKey(knex, { name: 'None', scopes: ['events:read'], actor: 'test' }),
+    createApiKey(knex, { name: 'One', scopes: ['users:read'], actor: 'test' }),
+    createApiKey(knex, { name: 'Other', scopes: ['keys:read'], actor: 'test' }),
     buildClient(server.db, { name: 'The app' }),
     buildUser(server.db),
   ])
@@ -87,23 +90,38 @@ export async function startWorld(t: Teardown): Promise<World> {
     }
   }
 
+  async function settled(webhookId: string): Promise<void> {
+    for (let tries = 0; tries < 200; tries += 1) {
+      const { body } = await send('listWebhookDeliveries', { params: { webhook_id: webhookId } })
+      if ((body.data as { attempts: number }[]).every(({ attempts }) => attempts > 0)) return
+      await new Promise((later) => setTimeout(later, 25))
+    }
+    throw new Error('a delivery was not attempted within 5 s')
+  }
+
   const world: World = {
     server,
     contract,
     key: all.value,
-    powerless: none.value,
+    powerless: (id) => (scopesOf(contract, id).includes('users:read') ? other.value : one.value),
     ids: {},
     person,
     app,
     faults,
     send,
+    settled,
     open,
   }
   world.ids = { ...(await open(person)), ...(await oneOfEach(world)) }
   return world
 }
 
-async function oneOfEach({ send }: World): Promise<Record<string, string>> {
+function scopesOf({ operations }: Contract, id: string): string[] {
+  const security = (operations.get(id)?.operation.security ?? []) as Record<string, string[]>[]
+  return security.flatMap((scheme) => Object.values(scheme).flat())
+}
+
+async function oneOfEach({ send, settled }: World): Promise<Record<string, string>> {
   const resource = await send('createResource', {
     body: {
       audience: 'https://world.example.com',
@@ -115,12 +133,17 @@ async function oneOfEach({ send }: World): Promise<Record<string, string>> {
     body: { kind: 'web', name: 'World', redirect_uris: ['https://world.example.com/callback'] },
   })
   const apiKey = await send('createApiKey', { body: { name: 'World', scopes: ['users:read'] } })
+  const webhook = await send('createWebhook', { body: { url: 'http://127.0.0.1:9/hooks', events: ['key.*'] } })
+  const test = await send('testWebhook', { params: { webhook_id: webhook.body.id as string } })
+  await settled(webhook.body.id as string)
   const [keys, events] = await Promise.all([send('listKeys'), send('listAuditEvents', { query: { limit: '1' } })])
   return {
     resource_id: resource.body.id as string,
     client_id: client.body.id as string,
     secret_id: client.body.secrets[0].id as string,
     api_key_id: apiKey.body.id as string,
+    webhook_id: webhook.body.id as string,
+    delivery_id: test.body.id as string,
     kid: keys.body.data[0].kid as string,
     audit_event_id: events.body.data[0].id as string,
   }

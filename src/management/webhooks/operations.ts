@@ -164,6 +164,7 @@ export function webhookOperations({ rightsOf, ...deps }: WebhookOperationsDepend
       return {
         body: { ...viewWebhook(call, webhook), secret },
         secrets: ['secret'],
+        version: webhook.version,
         location: `/webhooks/${webhook.id}`,
       }
     },

@@ -41,13 +41,14 @@ async function follow(feed: EventFeed, count: number, from = 0): Promise<string[
   return subjects
 }
 
-const write = (db: Database, subject: string) => appendEvent(db.knex, { type: 'user.updated', subject })
+const updated = (subject: string) => ({ type: 'user.updated', subject, data: { fields: [] } }) as const
+const write = (db: Database, subject: string) => appendEvent(db.knex, updated(subject))
 
 test('an event whose transaction ends late is neither jumped over nor does it hold up those after it', async (t) => {
   const db = await testDatabase(t)
   const feed = await running(t, db)
   const slow = await db.knex.transaction()
-  await appendEvent(slow, { type: 'user.updated', subject: 'late' })
+  await appendEvent(slow, updated('late'))
   await write(db, 'soon')
   t.deepEqual(await follow(feed, 1), ['soon'])
   await slow.commit()
@@ -58,7 +59,7 @@ test('what was rolled back is never told, and leaves no hole', async (t) => {
   const db = await testDatabase(t)
   const feed = await running(t, db)
   const undone = await db.knex.transaction()
-  await appendEvent(undone, { type: 'user.updated', subject: 'undone' })
+  await appendEvent(undone, updated('undone'))
   await undone.rollback()
   await write(db, 'done')
   t.deepEqual(await follow(feed, 1), ['done'])
@@ -76,7 +77,7 @@ test('readers on two instances see every event of both once and in one order, wh
     Array.from({ length: 4 }, async (_, c) => {
       for (let n = 0; n < 25; n++) {
         await writer.knex.transaction(async (trx) => {
-          await appendEvent(trx, { type: 'user.updated', subject: `${w}.${c}.${n}` })
+          await appendEvent(trx, updated(`${w}.${c}.${n}`))
           if (n % 5 === 0) await delay(Math.random() * 10)
         })
       }

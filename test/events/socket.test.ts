@@ -123,11 +123,17 @@ async function following(t: ExecutionContext, url: string, channels: string[], m
   return reader
 }
 
+const FACTS = {
+  'user.created': { type: 'user.created', data: { roles: [] } },
+  'user.updated': { type: 'user.updated', data: { fields: [] } },
+  'client.created': { type: 'client.created', data: { kind: 'service', first_party: false } },
+} as const
+
 const write = (
   db: TestDatabase,
   subject: string,
   type: 'user.updated' | 'client.created' | 'user.created' = 'user.created',
-) => appendEvent(db.knex, { type, subject })
+) => appendEvent(db.knex, { subject, ...FACTS[type] })
 
 test('who shows a token and subscribes hears the events of the channels, and no others', async (t) => {
   const { db, url } = await streaming(t)
@@ -291,7 +297,7 @@ test('a reader that takes nothing is told and dropped', async (t) => {
   const { db, url, feed } = await streaming(t, { slowMs: 200 })
   const reader = await following(t, url, ['users'])
   reader.socket.pause()
-  const data = { pad: 'x'.repeat(200_000) }
+  const data = { roles: ['x'.repeat(200_000)] }
   for (let n = 0; n < 60; n++) await appendEvent(db.knex, { type: 'user.created', subject: String(n), data })
   while (feed.latest() < 60) await feed.wait(feed.latest(), { ms: 1000 })
   await new Promise((resolve) => setTimeout(resolve, 500))

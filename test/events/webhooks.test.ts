@@ -64,7 +64,7 @@ const subscribe = (db: TestDatabase, given: Partial<NewWebhook> & { url: string 
   createWebhook(db.knex, { masterKeys, allowPrivate: true }, { events: ['user.*'], actor, ...given })
 
 const write = (db: TestDatabase, subject: string, type: 'user.updated' | 'client.updated' = 'user.updated') =>
-  appendEvent(db.knex, { type, subject })
+  appendEvent(db.knex, { type, subject, data: { fields: [] } })
 
 /** Looks until it holds, 15 s at most. */
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {

@@ -22,6 +22,11 @@ test('what failed is printed with its details, what passed is not', (t) => {
   t.is(printed, 'failed: bad\n#   its note\n  ---\n    message: why\n  ...\n')
 })
 
+test('figures and tables that a passed test wants shown are printed, its other notes are not', (t) => {
+  const { printed } = count('ok 1 - faults\n#   a note\n#   shown: lost 0\n#   | a table |\nok 2 - fine')
+  t.is(printed, '# lost 0\n#   | a table |')
+})
+
 test('what was skipped is printed with its reason', (t) => {
   const { counts, printed } = count(
     'ok 1 - left out # SKIP\nok 2 - browser\n#   skipped: no Chromium here\nnot ok 3 - later # TODO',

@@ -1,4 +1,4 @@
-/** Reads ava's TAP: counts, prints what failed with its details, and why what was skipped was skipped. */
+/** Reads ava's TAP: counts, prints what failed with its details, why what was skipped was skipped, and what tests want shown. */
 
 export interface Counts {
   passed: number
@@ -22,6 +22,8 @@ interface Result {
 const LINE = /^(not )?ok \d+ - (.*?)(?: # (SKIP|TODO)\b.*)?$/
 /** What `skip` of support/skip.ts logs: ava itself can't skip a test that is already running. */
 const SKIP_NOTE = /^#\s+skipped: (.+)$/
+/** What `t.log('shown: …')` logs: figures and tables that a reader of the run wants to see, with the lines that follow. */
+const SHOWN_NOTE = /^#\s+shown: /
 
 export function createTally(print: (line: string) => void = console.log): Tally {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
@@ -36,6 +38,7 @@ export function createTally(print: (line: string) => void = console.log): Tally 
     const final = outcome === 'passed' && note ? 'skipped' : outcome
     counts[final] += 1
     if (final === 'failed') for (const line of [`failed: ${title}`, ...details, '']) print(line)
+    if (final === 'passed') for (const line of shown(details)) print(line)
     if (final === 'skipped') print(`skipped: ${title}${note ? ` (${note})` : ''}`)
     current = undefined
   }
@@ -60,6 +63,12 @@ export function createTally(print: (line: string) => void = console.log): Tally 
       return counts
     },
   }
+}
+
+function shown(details: readonly string[]): string[] {
+  const start = details.findIndex((line) => SHOWN_NOTE.test(line))
+  if (start < 0) return []
+  return details.slice(start).flatMap((line) => (line.startsWith('#') ? [line.replace(SHOWN_NOTE, '# ')] : []))
 }
 
 function isDetail(line: string): boolean {

@@ -83,7 +83,7 @@ function methodOf(facts: OperationFacts, send: Send): (...given: unknown[]) => u
       ...(mediaType !== undefined && { body, mediaType }),
     }
     if (!list) return send(plain)
-    return createList({ ...options.query, ...filters }, (query) => send({ ...plain, query }))
+    return createList(list, { ...options.query, ...filters }, (query) => send({ ...plain, query }))
   }
 }
 

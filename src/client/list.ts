@@ -2,14 +2,21 @@
 import { UnexpectedAnswerError } from './errors.ts'
 import type { Answer, List, Page, Pagination, Query } from './operation.ts'
 
-/** @param fetchPage asks for the page that the query names */
-export function createList<T>(query: Query, fetchPage: (query: Query) => Promise<Answer<unknown>>): List<T> {
+/**
+ * @param by the parameter that takes the cursor
+ * @param fetchPage asks for the page that the query names
+ */
+export function createList<T>(
+  by: 'cursor' | 'after',
+  query: Query,
+  fetchPage: (query: Query) => Promise<Answer<unknown>>,
+): List<T> {
   const read = async (wanted: Query) => readPage<T>(await fetchPage(wanted))
   const pages = async function* (): AsyncGenerator<Page<T>> {
     for (let wanted: Query | undefined = query; wanted;) {
       const page: Page<T> = await read(wanted)
       yield page
-      wanted = following(wanted, page)
+      wanted = following(by, wanted, page)
     }
   }
   return {
@@ -22,10 +29,10 @@ export function createList<T>(query: Query, fetchPage: (query: Query) => Promise
 }
 
 /** The links of the answer are not followed: they could lead elsewhere. */
-function following(query: Query, { nextCursor, pagination }: Page<unknown>): Query | undefined {
-  if (nextCursor !== undefined) {
-    if (nextCursor === query.cursor) throw new UnexpectedAnswerError('the page names itself as the next one', 200)
-    return { ...query, cursor: nextCursor }
+function following(by: string, query: Query, { nextCursor, pagination }: Page<unknown>): Query | undefined {
+  if (nextCursor !== undefined && pagination.has_more !== false) {
+    if (nextCursor === query[by]) throw new UnexpectedAnswerError('the page names itself as the next one', 200)
+    return { ...query, [by]: nextCursor }
   }
   const { page, has_next: hasNext } = pagination
   return hasNext === true && typeof page === 'number' ? { ...query, page: page + 1 } : undefined
@@ -36,11 +43,11 @@ function readPage<T>({ body, status }: Answer<unknown>): Page<T> {
   if (!Array.isArray(data) || typeof pagination !== 'object' || pagination === null) {
     throw new UnexpectedAnswerError('the server answered something else than a page of a list', status)
   }
-  const { next_cursor: cursor, has_more: hasMore } = pagination
+  const { next_cursor: cursor } = pagination
   return {
     items: data as T[],
     pagination,
     links: (links ?? {}) as Page<T>['links'],
-    nextCursor: typeof cursor === 'string' && hasMore !== false ? cursor : undefined,
+    nextCursor: typeof cursor === 'string' ? cursor : undefined,
   }
 }

@@ -3,8 +3,8 @@ export interface OperationFacts {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Relative to the base: `/users/{user_id}`. */
   path: string
-  /** Answers with a page of a list. */
-  list?: true
+  /** Answers with a page of a list; the parameter that names the next one. */
+  list?: 'cursor' | 'after'
   /** Takes a body, of this media type. */
   body?: string
   /** Takes `Idempotency-Key`. */
@@ -61,7 +61,7 @@ export interface Page<T> {
   items: T[]
   pagination: Pagination
   links: Readonly<Record<string, string | null>>
-  /** For the filter `cursor`; undefined at the end. */
+  /** For the filter `cursor` (of events `after`); undefined at the end, but of events, of which more may come. */
   nextCursor: string | undefined
 }
 

@@ -10,24 +10,24 @@ import type {
 } from './operation.ts'
 
 export const operations = {
-  listUsers: { method: 'GET', path: '/users', list: true },
+  listUsers: { method: 'GET', path: '/users', list: 'cursor' },
   createUser: { method: 'POST', path: '/users', body: 'application/json', keyed: true },
   readUser: { method: 'GET', path: '/users/{user_id}' },
   replaceUser: { method: 'PUT', path: '/users/{user_id}', body: 'application/json', conditional: true },
   updateUser: { method: 'PATCH', path: '/users/{user_id}', body: 'application/merge-patch+json', conditional: true },
   deleteUser: { method: 'DELETE', path: '/users/{user_id}', conditional: true },
   setUserPassword: { method: 'PUT', path: '/users/{user_id}/password', body: 'application/json' },
-  listUserSessions: { method: 'GET', path: '/users/{user_id}/sessions', list: true },
+  listUserSessions: { method: 'GET', path: '/users/{user_id}/sessions', list: 'cursor' },
   endUserSessions: { method: 'DELETE', path: '/users/{user_id}/sessions' },
   readUserSession: { method: 'GET', path: '/users/{user_id}/sessions/{session_id}' },
   endUserSession: { method: 'DELETE', path: '/users/{user_id}/sessions/{session_id}' },
-  listUserConsents: { method: 'GET', path: '/users/{user_id}/consents', list: true },
+  listUserConsents: { method: 'GET', path: '/users/{user_id}/consents', list: 'cursor' },
   readUserConsent: { method: 'GET', path: '/users/{user_id}/consents/{consent_id}' },
   withdrawUserConsent: { method: 'DELETE', path: '/users/{user_id}/consents/{consent_id}' },
-  listUserTokenFamilies: { method: 'GET', path: '/users/{user_id}/token-families', list: true },
+  listUserTokenFamilies: { method: 'GET', path: '/users/{user_id}/token-families', list: 'cursor' },
   readUserTokenFamily: { method: 'GET', path: '/users/{user_id}/token-families/{family_id}' },
   revokeUserTokenFamily: { method: 'DELETE', path: '/users/{user_id}/token-families/{family_id}' },
-  listResources: { method: 'GET', path: '/resources', list: true },
+  listResources: { method: 'GET', path: '/resources', list: 'cursor' },
   createResource: { method: 'POST', path: '/resources', body: 'application/json', keyed: true },
   readResource: { method: 'GET', path: '/resources/{resource_id}' },
   replaceResource: { method: 'PUT', path: '/resources/{resource_id}', body: 'application/json', conditional: true },
@@ -38,7 +38,7 @@ export const operations = {
     conditional: true,
   },
   deleteResource: { method: 'DELETE', path: '/resources/{resource_id}', conditional: true },
-  listClients: { method: 'GET', path: '/clients', list: true },
+  listClients: { method: 'GET', path: '/clients', list: 'cursor' },
   createClient: { method: 'POST', path: '/clients', body: 'application/json', keyed: true },
   readClient: { method: 'GET', path: '/clients/{client_id}' },
   replaceClient: { method: 'PUT', path: '/clients/{client_id}', body: 'application/json', conditional: true },
@@ -49,10 +49,10 @@ export const operations = {
     conditional: true,
   },
   deleteClient: { method: 'DELETE', path: '/clients/{client_id}', conditional: true },
-  listClientSecrets: { method: 'GET', path: '/clients/{client_id}/secrets', list: true },
+  listClientSecrets: { method: 'GET', path: '/clients/{client_id}/secrets', list: 'cursor' },
   rotateClientSecret: { method: 'POST', path: '/clients/{client_id}/secrets', body: 'application/json', keyed: true },
   deleteClientSecret: { method: 'DELETE', path: '/clients/{client_id}/secrets/{secret_id}' },
-  listApiKeys: { method: 'GET', path: '/api-keys', list: true },
+  listApiKeys: { method: 'GET', path: '/api-keys', list: 'cursor' },
   createApiKey: { method: 'POST', path: '/api-keys', body: 'application/json', keyed: true },
   readApiKey: { method: 'GET', path: '/api-keys/{api_key_id}' },
   updateApiKey: {
@@ -63,11 +63,11 @@ export const operations = {
   },
   revokeApiKey: { method: 'DELETE', path: '/api-keys/{api_key_id}', conditional: true },
   rotateApiKey: { method: 'POST', path: '/api-keys/{api_key_id}/rotations', body: 'application/json', keyed: true },
-  listKeys: { method: 'GET', path: '/keys', list: true },
+  listKeys: { method: 'GET', path: '/keys', list: 'cursor' },
   readKey: { method: 'GET', path: '/keys/{kid}' },
   deleteKey: { method: 'DELETE', path: '/keys/{kid}' },
   rotateKeys: { method: 'POST', path: '/keys/rotations', body: 'application/json' },
-  listWebhooks: { method: 'GET', path: '/webhooks', list: true },
+  listWebhooks: { method: 'GET', path: '/webhooks', list: 'cursor' },
   createWebhook: { method: 'POST', path: '/webhooks', body: 'application/json', keyed: true },
   readWebhook: { method: 'GET', path: '/webhooks/{webhook_id}' },
   replaceWebhook: { method: 'PUT', path: '/webhooks/{webhook_id}', body: 'application/json', conditional: true },
@@ -84,7 +84,7 @@ export const operations = {
     body: 'application/json',
     keyed: true,
   },
-  listWebhookDeliveries: { method: 'GET', path: '/webhooks/{webhook_id}/deliveries', list: true },
+  listWebhookDeliveries: { method: 'GET', path: '/webhooks/{webhook_id}/deliveries', list: 'cursor' },
   replayWebhookDeliveries: {
     method: 'POST',
     path: '/webhooks/{webhook_id}/deliveries',
@@ -93,8 +93,8 @@ export const operations = {
   },
   readWebhookDelivery: { method: 'GET', path: '/webhooks/{webhook_id}/deliveries/{delivery_id}' },
   testWebhook: { method: 'POST', path: '/webhooks/{webhook_id}/tests', keyed: true },
-  listEvents: { method: 'GET', path: '/events', list: true },
-  listAuditEvents: { method: 'GET', path: '/audit-events', list: true },
+  listEvents: { method: 'GET', path: '/events', list: 'after' },
+  listAuditEvents: { method: 'GET', path: '/audit-events', list: 'cursor' },
   readAuditEvent: { method: 'GET', path: '/audit-events/{audit_event_id}' },
 } as const satisfies Readonly<Record<string, OperationFacts>>
 
@@ -280,7 +280,7 @@ export interface GrantryOperations {
   testWebhook(webhookId: string, options?: CreateOptions): Promise<Answer<WebhookDelivery>>
 
   /** Read or follow events */
-  listEvents(filters?: ListEventsFilters, options?: CallOptions): List<Event>
+  listEvents(filters?: ListEventsFilters, options?: CallOptions): List<PlacedEvent>
 
   /** List audit events */
   listAuditEvents(filters?: ListAuditEventsFilters, options?: CallOptions): List<AuditEvent>
@@ -688,6 +688,8 @@ export type ListWebhookDeliveriesFilters = {
 export type ListEventsFilters = {
   /** The cursor after which to go on: `next_cursor` of the answer before. `latest`: only what comes from now on. Left out: from the oldest event that is kept; for a stream, from now on. */
   after?: string
+  /** In place of `after`: everything that was written at this time or later, as far as it is kept. */
+  since?: string | Date
   /** How many at most; 100 unless given. More than 1000 count as 1000. */
   limit?: string
   /** Only events of these channels, with commas between. */
@@ -1207,6 +1209,8 @@ export type CreatedClient = {
   }
   /** The secret itself: in this answer and nowhere else, not in its replay either. null for clients without one. */
   client_secret?: string | null
+  /** Only in the answer to a repeated request: the secret was told once, by the first. */
+  secrets_omitted?: true
 }
 
 export type CreatedWebhook = {
@@ -1263,73 +1267,6 @@ export type CreatedWebhook = {
   secret?: string
   /** This is the repetition of an answer: the secret was told then. */
   secrets_omitted?: true
-}
-
-/** Something that happened. It was written in the transaction that made it true. */
-export type Event = {
-  /** The same each time the event is told. */
-  id: string
-  /** What happened. */
-  type:
-    | 'user.created'
-    | 'user.updated'
-    | 'user.disabled'
-    | 'user.enabled'
-    | 'user.deleted'
-    | 'user.password_changed'
-    | 'user.signed_out'
-    | 'session.started'
-    | 'session.ended'
-    | 'login.succeeded'
-    | 'login.failed'
-    | 'login.throttled'
-    | 'consent.granted'
-    | 'consent.skipped'
-    | 'consent.withdrawn'
-    | 'token.issued'
-    | 'token.refreshed'
-    | 'token.revoked'
-    | 'grant.revoked'
-    | 'authorization_code.reuse_detected'
-    | 'refresh_token.reuse_detected'
-    | 'client.created'
-    | 'client.updated'
-    | 'client.disabled'
-    | 'client.enabled'
-    | 'client.secret_rotated'
-    | 'client.secret_deleted'
-    | 'client.deleted'
-    | 'resource.created'
-    | 'resource.updated'
-    | 'resource.deleted'
-    | 'api_key.created'
-    | 'api_key.updated'
-    | 'api_key.rotated'
-    | 'api_key.revoked'
-    | 'key.published'
-    | 'key.activated'
-    | 'key.retired'
-    | 'key.removed'
-    | 'key.revoked'
-    | 'webhook.created'
-    | 'webhook.updated'
-    | 'webhook.secret_rotated'
-    | 'webhook.paused'
-    | 'webhook.disabled'
-    | 'webhook.deleted'
-    | 'webhook.test'
-  /** When it was written. The order of the list, not the time, says what came first. */
-  at: string
-  /** Who did it: the id of a user, client or API key, or `cli`, `system`. */
-  actor: string | null
-  /** The id of the thing that it happened to. */
-  subject: string | null
-  /** Whom it is about. */
-  user_id: string | null
-  /** Which client it is about. */
-  client_id: string | null
-  /** More, by type. Nothing secret. */
-  data: Record<string, unknown>
 }
 
 export type KeyRevocation = {
@@ -1442,6 +1379,8 @@ export type NewClientSecret = {
   }
   /** The secret itself: in this answer and nowhere else, not in its replay either. */
   client_secret?: string
+  /** Only in the answer to a repeated request: the secret was told once, by the first. */
+  secrets_omitted?: true
 }
 
 export type NewPassword = {
@@ -1499,6 +1438,75 @@ export type NewWebhook = {
   description?: string
   /** Also send `X-Webhook-Id`, `X-Webhook-Timestamp` and `X-Webhook-Signature`, and the type as `event`. */
   legacy_headers?: boolean
+}
+
+/** An event, and its place in the order of all. */
+export type PlacedEvent = {
+  /** The same each time the event is told. */
+  id: string
+  /** What happened. */
+  type:
+    | 'user.created'
+    | 'user.updated'
+    | 'user.disabled'
+    | 'user.enabled'
+    | 'user.deleted'
+    | 'user.password_changed'
+    | 'user.signed_out'
+    | 'session.started'
+    | 'session.ended'
+    | 'login.succeeded'
+    | 'login.failed'
+    | 'login.throttled'
+    | 'consent.granted'
+    | 'consent.skipped'
+    | 'consent.withdrawn'
+    | 'token.issued'
+    | 'token.refreshed'
+    | 'token.revoked'
+    | 'grant.revoked'
+    | 'authorization_code.reuse_detected'
+    | 'refresh_token.reuse_detected'
+    | 'client.created'
+    | 'client.updated'
+    | 'client.disabled'
+    | 'client.enabled'
+    | 'client.secret_rotated'
+    | 'client.secret_deleted'
+    | 'client.deleted'
+    | 'resource.created'
+    | 'resource.updated'
+    | 'resource.deleted'
+    | 'api_key.created'
+    | 'api_key.updated'
+    | 'api_key.rotated'
+    | 'api_key.revoked'
+    | 'key.published'
+    | 'key.activated'
+    | 'key.retired'
+    | 'key.removed'
+    | 'key.revoked'
+    | 'webhook.created'
+    | 'webhook.updated'
+    | 'webhook.secret_rotated'
+    | 'webhook.paused'
+    | 'webhook.disabled'
+    | 'webhook.deleted'
+    | 'webhook.test'
+  /** When it was written. The order of the list, not the time, says what came first. */
+  at: string
+  /** Who did it: the id of a user, client or API key, or `cli`, `system`. */
+  actor: string | null
+  /** The id of the thing that it happened to. */
+  subject: string | null
+  /** Whom it is about. */
+  user_id: string | null
+  /** Which client it is about. */
+  client_id: string | null
+  /** More, by type. Nothing secret. */
+  data: Record<string, unknown>
+  /** Give it in `after` to go on behind this event. */
+  cursor: string
 }
 
 /** Which events to deliver again. */
@@ -1683,6 +1691,8 @@ export type ShownApiKey = {
   }
   /** The key itself, `grk_…`: in this answer and nowhere else, not in its replay either. */
   value?: string
+  /** Only in the answer to a repeated request: the secret was told once, by the first. */
+  secrets_omitted?: true
 }
 
 export type SigningKey = {

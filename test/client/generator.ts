@@ -125,7 +125,7 @@ function factsOf({ id, method, path, item, bodyType, parameters }: Described): s
   const facts = [
     `method: '${method}'`,
     `path: '${path}'`,
-    ...(item ? ['list: true'] : []),
+    ...(item ? [`list: '${has(parameters, 'after') ? 'after' : 'cursor'}'`] : []),
     ...(bodyType === undefined ? [] : [`body: '${bodyType}'`]),
     ...(has(parameters, 'Idempotency-Key') ? ['keyed: true'] : []),
     ...(has(parameters, 'If-Match') ? ['conditional: true'] : []),

@@ -25,7 +25,7 @@ interface Users {
 }
 
 const table: Record<keyof Users, OperationFacts> = {
-  listUsers: { method: 'GET', path: '/users', list: true },
+  listUsers: { method: 'GET', path: '/users', list: 'cursor' },
   createUser: { method: 'POST', path: '/users', body: 'application/json', keyed: true },
   readUser: { method: 'GET', path: '/users/{user_id}' },
   updateUser: { method: 'PATCH', path: '/users/{user_id}', body: 'application/merge-patch+json', conditional: true },
@@ -249,6 +249,27 @@ test('numbered pages are gone through as well', async (t) => {
   }
   const found = await all(client.listUsers({ page: 1 }))
   t.deepEqual(found, [user(1), user(2)])
+})
+
+test('a feed is gone through to the present, and says from where it will go on', async (t) => {
+  const { api, dispatcher } = mocked(t)
+  const facts: Record<string, OperationFacts> = { listEvents: { method: 'GET', path: '/events', list: 'after' } }
+  const credentials = { apiKey: 'grk_1' }
+  const client = createApiClient<{ listEvents(filters: Query): List<User> }>(facts, {
+    issuer: ISSUER,
+    credentials,
+    dispatcher,
+  })
+  for (const [after, next, more] of [
+    ['0', '1', true],
+    ['1', '2', false],
+  ] as const) {
+    const body = { data: [user(1)], pagination: { next_cursor: next, has_more: more }, links: {} }
+    api.intercept({ path: `/api/v1/events?after=${after}` }).reply(200, body, { headers: JSON_TYPE })
+  }
+  const cursors: (string | undefined)[] = []
+  for await (const { nextCursor } of client.listEvents({ after: '0' }).pages()) cursors.push(nextCursor)
+  t.deepEqual(cursors, ['1', '2'])
 })
 
 test('a list that runs in a circle, or is none, is an error', async (t) => {

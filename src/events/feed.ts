@@ -35,6 +35,8 @@ export interface EventFeed {
   latest(): number
   /** The oldest position that is kept. */
   oldest(): Promise<number>
+  /** The position after which everything is that was written at this time or later, and is kept. */
+  before(time: Date): Promise<number>
   /**
    * Events after a position, in order.
    * @param options.types only these; the page may then be short or empty though there is more: go on from `upTo`
@@ -76,6 +78,17 @@ const READ = {
 const ENDS = {
   name: 'read-event-order',
   text: 'select last_position as last, swept_position as swept from event_order',
+}
+
+// The times of neighbours may lie the other way round than their positions: all are looked at (events_by_age). `offset 0`
+// keeps the planner from walking through all positions for the least.
+const BEFORE = {
+  name: 'event-position-before',
+  text: `select coalesce(
+      (select min(position) - 1 from (
+        select position from events where at >= $1 and position is not null offset 0
+      ) as since),
+      (select last_position from event_order)) as position`,
 }
 
 interface Ends {
@@ -151,6 +164,10 @@ export async function openEventFeed({ db, log }: { db: Database; log: Logger }):
   return {
     latest: () => latest,
     oldest: async () => (await readEnds()).swept + 1,
+    async before(time) {
+      const { rows } = await db.pool.query<{ position: number }>({ ...BEFORE, values: [time] })
+      return rows[0]?.position ?? 0
+    },
     async read(after, { limit, types }) {
       const rows = await rowsAfter(after)
       const events: FeedEvent[] = []

@@ -22,7 +22,8 @@ export function flagFilter(about: string) {
 const EARLIEST = Date.parse('0001-01-01T00:00:00Z')
 const LATEST = Date.parse('9999-12-31T00:00:00Z')
 
-const pointInTime = z.iso.datetime({ offset: true }).refine(
+/** A time with its offset, within what the database holds. */
+export const pointInTime = z.iso.datetime({ offset: true }).refine(
   (text) => {
     // Offsets and years that ISO 8601 knows and PostgreSQL doesn't. What is no time at all was refused already.
     const time = new Date(text).getTime()

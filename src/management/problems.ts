@@ -77,11 +77,11 @@ export const managementProblems = {
     status: 410,
     title: 'Events at this cursor are no longer kept',
     about:
-      'The reader was away for longer than events are kept and has missed some. Read the things themselves, and go on from the cursor in `detail`.',
+      'The reader was away for longer than events are kept and has missed some. Read the things themselves, and go on from the cursor in `oldest_cursor`.',
     de: {
       title: 'Die Ereignisse an diesem Cursor sind nicht mehr da',
       about:
-        'Der Leser war länger fort, als Ereignisse aufgehoben werden, und hat einige verpasst. Die Dinge selbst lesen und beim Cursor in `detail` weitermachen.',
+        'Der Leser war länger fort, als Ereignisse aufgehoben werden, und hat einige verpasst. Die Dinge selbst lesen und beim Cursor in `oldest_cursor` weitermachen.',
     },
   },
   'webhook-inactive': {

@@ -54,10 +54,11 @@ export function eventOperations({ feed, rights, authenticate, stopping }: EventD
     problems: ['cursor-invalid', 'history-gone'],
     async handle(call) {
       const wanted = wantedOf(call)
+      refuseTwoStarts(call.query)
       const signal = AbortSignal.any([call.signal, stopping])
       if (call.mediaType === EVENT_STREAM) {
         const credentials = credentialsOf(call.ctx, call.principal as ManagementPrincipal, authenticate)
-        const after = lastEventId(call) ?? (await startOf(call.query.after ?? 'latest', feed))
+        const after = lastEventId(call) ?? (await startOf({ ...call.query, after: call.query.after ?? 'latest' }, feed))
         await readable(feed, after)
         return streamEvents(call.ctx, { feed, rights, credentials, wanted, after, signal })
       }
@@ -71,6 +72,7 @@ type EventCall = Call<
   unknown,
   {
     after?: string | undefined
+    since?: string | undefined
     limit?: number | undefined
     channels?: Channel[] | undefined
     types?: EventType[] | undefined
@@ -98,7 +100,7 @@ async function poll(call: EventCall, feed: EventFeed, { channels, types }: Wante
   const wait = waitSeconds(call.ctx.get('prefer'))
   if (wait > 0) call.ctx.set('Preference-Applied', `wait=${wait}`)
   call.ctx.vary('Prefer')
-  const page = await readOrWait(feed, await startOf(call.query.after, feed), {
+  const page = await readOrWait(feed, await startOf(call.query, feed), {
     limit,
     types: mine,
     until: Date.now() + wait * 1000,
@@ -132,8 +134,9 @@ async function readPage(feed: EventFeed, after: number, options: { limit: number
     return await feed.read(after, options)
   } catch (error) {
     if (error instanceof HistoryGoneError) {
-      const detail = `events up to the cursor ${cursorOf(error.oldest - 1)} have been swept; go on from there`
-      throw problem('history-gone', { detail })
+      const cursor = cursorOf(error.oldest - 1)
+      const detail = `events up to the cursor ${cursor} have been swept; go on from there`
+      throw problem('history-gone', { detail, members: { oldest_cursor: cursor } })
     }
     if (!(error instanceof UnknownPositionError)) throw error
     const detail = 'there is no event at this cursor yet'
@@ -145,10 +148,17 @@ async function readable(feed: EventFeed, after: number): Promise<void> {
   await readPage(feed, after, { limit: 1 })
 }
 
-/** Without a cursor a reader begins with the oldest event that is kept. */
-async function startOf(after: string | undefined, feed: EventFeed): Promise<number> {
+/** Without a cursor or a time a reader begins with the oldest event that is kept. */
+async function startOf({ after, since }: EventCall['query'], feed: EventFeed): Promise<number> {
+  if (since !== undefined) return feed.before(new Date(since))
   if (after === 'latest') return feed.latest()
   return after === undefined ? (await feed.oldest()) - 1 : Number(after)
+}
+
+function refuseTwoStarts({ after, since }: EventCall['query']): void {
+  if (after === undefined || since === undefined) return
+  const detail = 'must not stand beside after'
+  throw problem('invalid-request', { errors: [{ parameter: 'since', detail, code: 'invalid' }] })
 }
 
 function lastEventId({ ctx }: Pick<Call, 'ctx'>): number | undefined {
@@ -162,9 +172,10 @@ function pageOf(call: EventCall, { events, upTo }: FeedPage, limit: number, feed
   const query = new URLSearchParams(call.ctx.querystring)
   query.delete('version')
   const self = query.size > 0 ? `/events?${query.toString()}` : '/events'
+  query.delete('since')
   query.set('after', cursorOf(upTo))
   return {
-    data: events.map(presentEvent),
+    data: events.map((event) => ({ ...presentEvent(event), cursor: cursorOf(event.position) })),
     pagination: { next_cursor: cursorOf(upTo), has_more: upTo < feed.latest(), limit },
     links: { self: call.link(self), next: call.link(`/events?${query.toString()}`) },
   }
@@ -172,7 +183,7 @@ function pageOf(call: EventCall, { events, upTo }: FeedPage, limit: number, feed
 
 const URL_OF_EXAMPLE = 'https://auth.example.com/api/v1/events'
 const EXAMPLE = {
-  data: [EVENT],
+  data: [{ ...EVENT, cursor: '4711' }],
   pagination: { next_cursor: '4711', has_more: false, limit: 100 },
   links: { self: URL_OF_EXAMPLE, next: `${URL_OF_EXAMPLE}?after=4711` },
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { eventTypes } from '../../events/catalogue.ts'
 import { channels } from '../../events/channels.ts'
+import { pointInTime } from '../filters.ts'
 import { time } from '../schemas.ts'
 
 export const eventSchema = z
@@ -16,6 +17,10 @@ export const eventSchema = z
     data: z.record(z.string(), z.unknown()).describe('More, by type. Nothing secret.'),
   })
   .meta({ id: 'Event', description: 'Something that happened. It was written in the transaction that made it true.' })
+
+const placedEventSchema = eventSchema
+  .extend({ cursor: z.string().describe('Give it in `after` to go on behind this event.') })
+  .meta({ id: 'PlacedEvent', description: 'An event, and its place in the order of all.' })
 
 export const EVENT = {
   id: 'evt_4711',
@@ -50,6 +55,10 @@ export const eventQuery = z.strictObject({
         'The cursor after which to go on: `next_cursor` of the answer before. `latest`: only what comes from now on. Left out: from the oldest event that is kept; for a stream, from now on.',
       example: '4711',
     }),
+  since: pointInTime.optional().meta({
+    description: 'In place of `after`: everything that was written at this time or later, as far as it is kept.',
+    example: '2030-01-31T12:00:00.000Z',
+  }),
   limit: z
     .string()
     .regex(/^[1-9]\d{0,5}$/, 'must be a whole number from 1')
@@ -66,7 +75,7 @@ export const eventQuery = z.strictObject({
 
 export const eventPageSchema = z
   .strictObject({
-    data: z.array(eventSchema),
+    data: z.array(placedEventSchema),
     pagination: z.strictObject({
       next_cursor: z.string().describe('Give it in `after` to go on. It is always there, also when nothing came.'),
       has_more: z.boolean().describe('Whether there is more already.'),

@@ -10,3 +10,9 @@ export const versionSchema = z.int().min(1).meta({
   description: 'Counts the changes. The `ETag` of the answer stands for it; send that in `If-Match`.',
   example: 1,
 })
+
+/** What a repetition of a request says instead of the secret that the first answer told. */
+export const secretsOmittedSchema = z
+  .literal(true)
+  .optional()
+  .describe('Only in the answer to a repeated request: the secret was told once, by the first.')

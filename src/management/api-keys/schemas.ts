@@ -4,7 +4,7 @@ import { managementScopes } from '../../registry/management-scopes.ts'
 import { LONGEST_KEY_OVERLAP, DEFAULT_KEY_OVERLAP } from '../../registry/api-keys/rotate.ts'
 import { flagFilter, timeFilters } from '../filters.ts'
 import { linksSchema } from '../links.ts'
-import { time, versionSchema } from '../schemas.ts'
+import { secretsOmittedSchema, time, versionSchema } from '../schemas.ts'
 
 const name = z.string().min(1).max(200).describe('What it is for.')
 const scopes = z
@@ -72,6 +72,7 @@ export const shownApiKeySchema = apiKeySchema
       .string()
       .optional()
       .describe('The key itself, `grk_…`: in this answer and nowhere else, not in its replay either.'),
+    secrets_omitted: secretsOmittedSchema,
   })
   .meta({ id: 'ShownApiKey' })
 

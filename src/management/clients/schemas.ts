@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { clientKinds } from '../../registry/clients/client.ts'
 import { flagFilter, textFilter, timeFilters } from '../filters.ts'
 import { linksSchema } from '../links.ts'
-import { time, versionSchema } from '../schemas.ts'
+import { secretsOmittedSchema, time, versionSchema } from '../schemas.ts'
 
 const id = 'cli_k5xqzv3n7c2m4d6f7g2h3j4k5a'
 const uris = (description: string) => z.array(z.string().min(1).max(2000)).max(100).describe(description)
@@ -114,7 +114,10 @@ export const clientSchema = z
 const secretValue = 'The secret itself: in this answer and nowhere else, not in its replay either.'
 
 export const createdClientSchema = clientSchema
-  .extend({ client_secret: z.string().nullish().describe(`${secretValue} null for clients without one.`) })
+  .extend({
+    client_secret: z.string().nullish().describe(`${secretValue} null for clients without one.`),
+    secrets_omitted: secretsOmittedSchema,
+  })
   .meta({ id: 'CreatedClient' })
 
 export const clientFilters = z.strictObject({
@@ -133,6 +136,7 @@ export const newClientSecretSchema = z
   .strictObject({
     ...clientSecretSchema.shape,
     client_secret: z.string().optional().describe(secretValue),
+    secrets_omitted: secretsOmittedSchema,
   })
   .meta({ id: 'NewClientSecret' })
 

@@ -23,14 +23,14 @@ export interface Answered {
 export interface Contract {
   operations: ReadonlyMap<string, Described>
   /** Follows a reference. */
-  resolve(value: Plain): Plain
+  resolve: (value: Plain) => Plain
   /** What the answer has that the document does not say, or lacks. Remembers the status. */
-  faults(id: string, answer: Answered): string[]
+  faults: (id: string, answer: Answered) => string[]
   /** Success statuses that were documented and never seen: `listUsers 304`. */
-  unseen(): string[]
+  unseen: () => string[]
   /** The first example of the body, and its media type. */
   example(id: string, name?: string): { type: string; value: Plain } | undefined
-  examples(id: string): Record<string, Plain>
+  examples: (id: string) => Record<string, Plain>
 }
 
 export function createContract(document: Plain): Contract {

@@ -90,7 +90,7 @@ const LATEST = '999999'
 /** What may be sent as often as one likes, and how it may differ. */
 let count = 0
 const unique = () => `contract-${(count += 1)}`
-const FRESH: Record<string, () => { body: Record<string, unknown> }> = {
+export const FRESH: Record<string, () => { body: Record<string, unknown> }> = {
   createUser: () => ({ body: { username: unique(), password: 'lantern obstacle quiver marmalade' } }),
   createResource: () => ({ body: { audience: `https://${unique()}.example.com`, name: 'One', scopes: [] } }),
   createClient: () => ({ body: { kind: 'service', name: 'One' } }),

@@ -66,10 +66,10 @@ function nearby(body: Plain): Plain {
 interface Tools {
   world: World
   step: Step
-  read(id: string, params?: Record<string, string>): Promise<Reply>
-  make(id: string, params?: Record<string, string>, status?: number): Promise<Reply[]>
-  change(id: string, params: Record<string, string>, reading?: string): Promise<Reply>
-  remove(id: string, params: Record<string, string>, reading: string): Promise<void>
+  read: (id: string, params?: Record<string, string>) => Promise<Reply>
+  make: (id: string, params?: Record<string, string>, status?: number) => Promise<Reply[]>
+  change: (id: string, params: Record<string, string>, reading?: string) => Promise<Reply>
+  remove: (id: string, params: Record<string, string>, reading: string) => Promise<void>
 }
 
 const idOf = (reply: Reply | undefined) => reply?.body.id as string

@@ -29,7 +29,7 @@ export interface World {
   contract: Contract
   key: string
   /** An API key that lacks the scope of an operation. */
-  powerless(id: string): string
+  powerless: (id: string) => string
   /** Ids by the names that paths have for them. */
   ids: Record<string, string>
   /** Whom these belong to. */
@@ -37,11 +37,15 @@ export interface World {
   app: TestClient
   /** What answers had that the document does not say. */
   faults: string[]
-  send(id: string, sending?: Sending): Promise<Reply>
+  send: (id: string, sending?: Sending) => Promise<Reply>
+  /** The same, for answers that the document has no words for: with another method, or with chosen fields. */
+  bare: (id: string, sending?: Sending) => Promise<Reply>
+  /** Where an operation is, and who calls. */
+  addressOf(id: string): { url: string; headers: Record<string, string> }
   /** Waits until the first attempt of every delivery of a webhook is made. */
-  settled(webhookId: string): Promise<void>
+  settled: (webhookId: string) => Promise<void>
   /** Signs the person in to the app once more. @returns ids of what is open now */
-  open(person: Person): Promise<Record<string, string>>
+  open: (person: Person) => Promise<Record<string, string>>
 }
 
 type Person = Awaited<ReturnType<typeof buildUser>>
@@ -62,15 +66,24 @@ export async function startWorld(t: Teardown): Promise<World> {
   const contract = createContract(document)
   const faults: string[] = []
 
-  async function send(id: string, sending: Sending = {}): Promise<Reply> {
+  async function bare(id: string, sending: Sending = {}): Promise<Reply> {
     const { url, init } = requestOf(world, id, sending)
     const response = await fetch(url, init)
     const text = await response.text()
     const isJson = /json/.test(response.headers.get('content-type') ?? '')
     const body = (isJson && text !== '' ? JSON.parse(text) : text) as Plain
-    const answer = { status: response.status, headers: response.headers, body }
-    if (sending.method === undefined) faults.push(...contract.faults(id, answer))
-    return answer
+    return { status: response.status, headers: response.headers, body }
+  }
+
+  async function send(id: string, sending: Sending = {}): Promise<Reply> {
+    const reply = await bare(id, sending)
+    if (sending.method === undefined) faults.push(...contract.faults(id, reply))
+    return reply
+  }
+
+  const addressOf = (id: string) => {
+    const { url, init } = requestOf(world, id, {})
+    return { url, headers: Object.fromEntries(init.headers) }
   }
 
   async function open(who: Person): Promise<Record<string, string>> {
@@ -109,6 +122,8 @@ export async function startWorld(t: Teardown): Promise<World> {
     app,
     faults,
     send,
+    bare,
+    addressOf,
     settled,
     open,
   }
@@ -136,7 +151,10 @@ async function oneOfEach({ send, settled }: World): Promise<Record<string, strin
   const webhook = await send('createWebhook', { body: { url: 'http://127.0.0.1:9/hooks', events: ['key.*'] } })
   const test = await send('testWebhook', { params: { webhook_id: webhook.body.id as string } })
   await settled(webhook.body.id as string)
-  const [keys, events] = await Promise.all([send('listKeys'), send('listAuditEvents', { query: { limit: '1' } })])
+  const [keys, events] = await Promise.all([
+    send('listKeys', { query: { alg: 'RS256' } }),
+    send('listAuditEvents', { query: { limit: '1' } }),
+  ])
   return {
     resource_id: resource.body.id as string,
     client_id: client.body.id as string,

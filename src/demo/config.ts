@@ -1,4 +1,7 @@
-/** The demo's own configuration. It shares no variable but ISSUER, DATA_DIR and LOG_LEVEL with the server, and no secret. */
+/**
+ * The demo's own configuration. It shares no variable but ISSUER, DATA_DIR and LOG_LEVEL with the server, and no secret but
+ * that of the webhook by which it is told of events.
+ */
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import type { RateLimitPolicy } from '../http/rate-limit/algorithms.ts'
@@ -15,6 +18,8 @@ export interface DemoConfig {
   readonly database: { readonly url?: string; readonly dataDirectory: string }
   /** The playground's public client. */
   readonly clientId: string | undefined
+  /** Shared with the authorization server, which signs its webhooks with it. Undefined: none are taken. */
+  readonly webhookSecret: string | undefined
   /** Other origins whose pages may call the API. */
   readonly origins: readonly string[]
   /** How often each caller may ask. */
@@ -81,6 +86,10 @@ const environment = z.object({
     .string()
     .regex(/^[\x21-\x7e]{1,255}$/, 'must be the id of a public client, such as cli_…')
     .optional(),
+  DEMO_WEBHOOK_SECRET: z
+    .string()
+    .regex(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/, 'must be the secret of a webhook, such as whsec_…')
+    .optional(),
   DEMO_ORIGINS: z
     .string()
     .transform((text) => text.split(',').map((entry) => entry.trim()))
@@ -114,6 +123,7 @@ export function loadDemoConfig(env: Record<string, string | undefined>): DemoCon
       dataDirectory: resolve(data.DATA_DIR, 'demo'),
     }),
     clientId: data.DEMO_CLIENT_ID,
+    webhookSecret: data.DEMO_WEBHOOK_SECRET,
     origins: Object.freeze(data.DEMO_ORIGINS),
     rateLimit: data.DEMO_RATE_LIMIT,
     log: Object.freeze({ level: data.LOG_LEVEL }),

@@ -11,6 +11,8 @@ export interface Playground {
   clientId: string | undefined
   /** This API's resource identifier, and the origin of the page. */
   url: string
+  /** Whether webhooks are taken: without them there is nothing to follow. */
+  hasEvents: boolean
 }
 
 interface Asset {
@@ -28,7 +30,7 @@ const TYPES: Record<string, string> = {
 }
 
 /** `/` and `/callback` are the page; its parts and its configuration stand under `/playground`. */
-export function playgroundRoutes({ issuer, clientId, url }: Playground): Router {
+export function playgroundRoutes({ issuer, clientId, url, hasEvents }: Playground): Router {
   const router = new Router()
   const assets = new Map(readdirSync(DIRECTORY).map((name) => [name, readAsset(name)]))
   const page = assets.get('index.html')!
@@ -40,7 +42,7 @@ export function playgroundRoutes({ issuer, clientId, url }: Playground): Router 
   router.get('/', sendPage)
   router.get('/callback', sendPage)
   router.get('/playground/config.json', (ctx) => {
-    ctx.body = { issuer, client_id: clientId ?? null, resource: url, api: `${url}/api/v2` }
+    ctx.body = { issuer, client_id: clientId ?? null, resource: url, api: `${url}/api/v2`, events: hasEvents }
   })
   for (const [name, asset] of assets) {
     if (asset !== page) router.get(`/playground/${name}`, (ctx) => send(ctx, asset))

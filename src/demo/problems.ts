@@ -13,6 +13,27 @@ export const demoProblems = {
       about: 'Nur die Person selbst und wer die Rolle orders-admin hat, darf diese Bestellungen sehen oder aufgeben.',
     },
   },
+  'not-your-events': {
+    status: 403,
+    title: 'These are the events of somebody else',
+    about: 'What happens to an account is told to the person themselves. No role opens the events of others.',
+    de: {
+      title: 'Das sind die Ereignisse von jemand anderem',
+      about:
+        'Was mit einem Konto geschieht, erfährt nur die Person selbst. Keine Rolle öffnet die Ereignisse von anderen.',
+    },
+  },
+  'webhook-not-verified': {
+    status: 400,
+    title: 'The delivery is not signed as it should be',
+    about:
+      'A webhook is signed by Standard Webhooks with the secret of this receiver, a moment ago, over exactly the bytes that arrive.',
+    de: {
+      title: 'Die Zustellung ist nicht richtig signiert',
+      about:
+        'Ein Webhook ist nach Standard Webhooks mit dem Geheimnis dieses Empfängers signiert, vor einem Augenblick, über genau die Bytes, die ankommen.',
+    },
+  },
   'orders-admin-only': {
     status: 403,
     title: 'Only an orders-admin may do this',

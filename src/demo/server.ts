@@ -25,6 +25,10 @@ import {
 import type { Logger } from '../telemetry/logger.ts'
 import { createOrdersApi, SCOPES } from './api/api.ts'
 import type { DemoConfig } from './config.ts'
+import { accountEventsTable } from './events/event.ts'
+import { openAccountEvents, type AccountEvents } from './events/feed.ts'
+import { webhookRoutes } from './events/receive.ts'
+import { createDeliveryVerifier } from './events/verify.ts'
 import { listen } from './listen.ts'
 import { migrateOrders, sharedSecret } from './orders/schema.ts'
 import { playgroundRoutes } from './playground.ts'
@@ -53,18 +57,23 @@ export async function startDemo(config: DemoConfig, { log, db: given, checkAnswe
   try {
     const db = given ?? (await connectDatabase({ ...config.database, poolMax: 5, log }))
     if (!given) lifecycle.add('database', () => db.close())
-    await migrateOrders(db, [idempotencyTable, rateLimitTable])
+    await migrateOrders(db, [idempotencyTable, rateLimitTable, accountEventsTable])
     const cursorSecrets = [await sharedSecret(db, 'cursor')]
     const expired = [expiredIdempotencyKeys, expiredRateLimits]
     const sweeper = startSweeper({ db, log, expired, everySeconds: SWEEP_SECONDS })
     lifecycle.add('sweeper', () => sweeper.stop())
 
+    const events = await openAccountEvents(db)
+    lifecycle.add('events', () => events.close())
+
     let url = ''
+    const stopping = new AbortController()
     const server = await listen(config.listen, (port) => {
       url = config.url ?? `http://localhost:${port}`
-      return createHandler(config, { db, log, url, cursorSecrets, checkAnswers })
+      return createHandler(config, { db, log, url, cursorSecrets, events, stopping: stopping.signal, checkAnswers })
     })
     lifecycle.add('http', () => server.close())
+    lifecycle.add('streams', () => stopping.abort())
     return { url, close: () => lifecycle.close() }
   } catch (error) {
     await lifecycle.close()
@@ -77,13 +86,18 @@ interface Parts {
   log: Logger
   url: string
   cursorSecrets: readonly Buffer[]
+  events: AccountEvents
+  stopping: AbortSignal
   checkAnswers: boolean | undefined
 }
 
-function createHandler({ issuer, clientId, origins, rateLimit }: DemoConfig, parts: Parts): RequestListener {
+function createHandler(config: DemoConfig, parts: Parts): RequestListener {
+  const { issuer, clientId, webhookSecret, origins, rateLimit } = config
   const { db, log, url } = parts
   const verifier = createTokenVerifier({ issuer, audience: url })
-  const routers = [playgroundRoutes({ issuer, clientId, url }), metadataRoutes({ issuer, url })]
+  const hasEvents = webhookSecret !== undefined
+  const routers = [playgroundRoutes({ issuer, clientId, url, hasEvents }), metadataRoutes({ issuer, url })]
+  if (hasEvents) routers.push(webhookRoutes({ db: db.knex, log, verify: createDeliveryVerifier(webhookSecret) }))
   const app = new Koa()
   app.on('error', (error: unknown) => log.error({ err: error }, 'request failed beyond answering'))
   app.use(securityHeaders({ https: url.startsWith('https:') }))

@@ -15,6 +15,7 @@ export const v1: Dialect = {
   },
   orderChange: orderChangeSchema,
   hasItems: false,
+  hasEvents: false,
 }
 
 /** Since when it is deprecated (RFC 9745), and when it ends (RFC 8594): then it answers 410. */

@@ -1,6 +1,7 @@
 /**
  * Version 2, as its difference to version 1: lists are paged by cursor, which neither repeats nor skips an order while
- * others come and go, and an order has `items`, which are also things of their own at `/orders/{order_id}/items`.
+ * others come and go, an order has `items`, which are also things of their own at `/orders/{order_id}/items`, and people can
+ * follow what happens to their account.
  */
 import { presentOrderWithItems } from './api/present.ts'
 import { newOrderWithItemsSchema, orderChangeWithItemsSchema, orderWithItemsSchema } from './api/schemas.ts'
@@ -26,4 +27,5 @@ export const v2: Dialect = {
   },
   orderChange: orderChangeWithItemsSchema,
   hasItems: true,
+  hasEvents: true,
 }

@@ -22,4 +22,6 @@ export interface Dialect {
   orderChange: z.ZodType<OrderInput>
   /** Whether the items of an order are things of their own. */
   hasItems: boolean
+  /** Whether people may follow what happens to their account. */
+  hasEvents: boolean
 }

@@ -9,6 +9,7 @@ test('an empty environment is enough', (t) => {
     issuer: 'http://localhost:3000',
     database: { dataDirectory: resolve('./data/demo') },
     clientId: undefined,
+    webhookSecret: undefined,
     origins: [],
     rateLimit: { algorithm: 'token-bucket', quota: 600, windowSeconds: 60 },
     log: { level: 'info' },
@@ -24,6 +25,7 @@ test('every value can be given, and origins lose their slash', (t) => {
     DEMO_DATABASE_URL: 'postgres://demo@localhost/orders',
     DATA_DIR: '/var/lib/grantry',
     DEMO_CLIENT_ID: 'cli_x',
+    DEMO_WEBHOOK_SECRET: `whsec_${'A'.repeat(43)}=`,
     DEMO_ORIGINS: 'https://shop.example.com/, http://localhost:5173',
     DEMO_RATE_LIMIT: 'sliding-window;q=20;w=10',
     LOG_LEVEL: 'debug',
@@ -34,6 +36,7 @@ test('every value can be given, and origins lose their slash', (t) => {
     issuer: 'https://login.example.com',
     database: { url: 'postgres://demo@localhost/orders', dataDirectory: '/var/lib/grantry/demo' },
     clientId: 'cli_x',
+    webhookSecret: `whsec_${'A'.repeat(43)}=`,
     origins: ['https://shop.example.com', 'http://localhost:5173'],
     rateLimit: { algorithm: 'sliding-window', quota: 20, windowSeconds: 10 },
     log: { level: 'debug' },
@@ -51,6 +54,7 @@ test('all mistakes are reported at once, each with its variable and a good value
         ISSUER: 'http://login.example.com',
         DEMO_DATABASE_URL: 'mysql://x',
         DEMO_CLIENT_ID: 'with space',
+        DEMO_WEBHOOK_SECRET: 'hunter2',
         DEMO_ORIGINS: 'http://localhost:5173,https://*.example.com/shop',
         DEMO_RATE_LIMIT: 'token-bucket;q=0;w=60',
         LOG_LEVEL: 'loud',
@@ -66,6 +70,7 @@ test('all mistakes are reported at once, each with its variable and a good value
       'ISSUER',
       'DEMO_DATABASE_URL',
       'DEMO_CLIENT_ID',
+      'DEMO_WEBHOOK_SECRET',
       'DEMO_ORIGINS',
       'DEMO_RATE_LIMIT',
       'LOG_LEVEL',
@@ -73,7 +78,7 @@ test('all mistakes are reported at once, each with its variable and a good value
   )
   t.regex(error.message, /ISSUER must be https unless it is localhost/)
   t.regex(error.message, /DEMO_URL must be an origin such as http:\/\/localhost:4000/)
-  t.notRegex(error.message, /mysql|with space|undefined/)
+  t.notRegex(error.message, /mysql|with space|hunter2|undefined/)
 })
 
 for (const url of [

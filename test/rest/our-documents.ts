@@ -42,6 +42,8 @@ export async function ordersDocument(t: Teardown, origin: string): Promise<OpenA
     clientId: undefined,
     rateLimit: 'off',
     origins: [],
+    events: nothing,
+    stopping: nothing,
     cursorSecrets: [Buffer.alloc(32)],
   }
   return documentOf(t, createOrdersApi(options))

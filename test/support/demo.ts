@@ -15,6 +15,8 @@ export interface DemoFixture {
 
 export interface DemoFixtureOptions extends Partial<FakeIssuerOptions> {
   clientId?: string
+  /** By which it takes webhooks; none unless given. */
+  webhookSecret?: string
   origins?: readonly string[]
   rateLimit?: DemoConfig['rateLimit']
   /** Of another fixture, to share its database and its issuer; then its tokens have the other's audience. */
@@ -23,7 +25,7 @@ export interface DemoFixtureOptions extends Partial<FakeIssuerOptions> {
 }
 
 export async function startDemoFixture(t: Teardown, options: DemoFixtureOptions = {}): Promise<DemoFixture> {
-  const { clientId, origins = [], rateLimit = 'off', databaseUrl, issuer: shared, ...issuing } = options
+  const { clientId, webhookSecret, origins = [], rateLimit = 'off', databaseUrl, issuer: shared, ...issuing } = options
   const url = databaseUrl ?? (await emptyDatabaseUrl(t))
   const issuerOptions: FakeIssuerOptions = { audience: '', ...issuing }
   const issuer = shared ?? (await startFakeIssuer(issuerOptions))
@@ -37,6 +39,7 @@ export async function startDemoFixture(t: Teardown, options: DemoFixtureOptions 
       issuer: issuer.url,
       database: { url, dataDirectory: '' },
       clientId,
+      webhookSecret,
       origins,
       rateLimit,
       log: { level: 'info' },

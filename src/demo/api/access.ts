@@ -9,15 +9,18 @@ import { problem } from '../problems.ts'
 export interface OrdersPrincipal extends Principal {
   /** Sees and changes everybody's orders, and is alone in sending them off. */
   isAdmin: boolean
+  /** When the token ends, and with it what is told on its strength. */
+  expiresAt: Date
 }
 
 /** A machine is the subject of its own token (RFC 9068 §2.2: `sub` is the client). */
-export function principalOf({ subject, clientId, scopes, roles }: VerifiedToken): OrdersPrincipal {
+export function principalOf({ subject, clientId, scopes, roles, expiresAt }: VerifiedToken): OrdersPrincipal {
   return {
     id: subject,
     kind: subject === clientId ? 'client' : 'user',
     scopes: new Set(scopes),
     isAdmin: roles.includes('orders-admin'),
+    expiresAt,
   }
 }
 

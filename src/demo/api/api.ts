@@ -21,6 +21,7 @@ import { v1, V1_DEPRECATED, V1_SUNSET } from '../v1.ts'
 import { v2 } from '../v2.ts'
 import type { Dialect } from '../versions.ts'
 import { principalOf } from './access.ts'
+import { accountEventOperations, type AccountEventDependencies } from './account-event-operations.ts'
 import { eventOperations } from './event-operations.ts'
 import { itemOperations } from './item-operations.ts'
 import { orderOperations } from './order-operations.ts'
@@ -30,7 +31,7 @@ export const SCOPES = {
   'orders:write': 'Place, change and cancel orders',
 } as const
 
-export interface OrdersApiOptions {
+export interface OrdersApiOptions extends AccountEventDependencies {
   db: Database
   log: Logger
   verifier: TokenVerifier
@@ -56,7 +57,7 @@ const PEOPLE_PER_ADDRESS = 10
 
 /** Everything below `/api`, and `/problems`. */
 export function createOrdersApi(options: OrdersApiOptions): Middleware[] {
-  const versions = versionsOf(options.url)
+  const versions = versionsOf(options)
   const typeBase = `${options.url}/problems#`
   return [scriptsOf(options), documents(options, versions, typeBase), api(options, versions, typeBase)]
 }
@@ -69,23 +70,28 @@ function scriptsOf({ url, origins }: OrdersApiOptions): Middleware {
   return (ctx, next) => (isBelow(BASE, ctx.path) ? answer(ctx, next) : next())
 }
 
-function versionsOf(url: string): ApiVersion[] {
+function versionsOf({ url, ...told }: OrdersApiOptions): ApiVersion[] {
   const documentation = `${url}${BASE}/docs`
   return [
     // Was there before the first release, without paging: it shows what a removed version says.
     { number: 0, operations: [], removed: true, successor: v2.number },
     {
       number: v1.number,
-      operations: operationsOf(v1),
+      operations: operationsOf(v1, told),
       deprecated: { since: V1_DEPRECATED, sunset: V1_SUNSET, documentation },
       successor: v2.number,
     },
-    { number: v2.number, operations: operationsOf(v2) },
+    { number: v2.number, operations: operationsOf(v2, told) },
   ]
 }
 
-function operationsOf(dialect: Dialect): Operation[] {
-  return [...orderOperations(dialect), ...(dialect.hasItems ? itemOperations(dialect) : []), ...eventOperations()]
+function operationsOf(dialect: Dialect, told: AccountEventDependencies): Operation[] {
+  return [
+    ...orderOperations(dialect),
+    ...(dialect.hasItems ? itemOperations(dialect) : []),
+    ...eventOperations(),
+    ...(dialect.hasEvents ? accountEventOperations(told) : []),
+  ]
 }
 
 function api(options: OrdersApiOptions, versions: ApiVersion[], typeBase: string): Middleware {
@@ -108,7 +114,10 @@ function api(options: OrdersApiOptions, versions: ApiVersion[], typeBase: string
       const token = await authenticate(ctx.req.rawHeaders, verifier, { scope }).catch(refuse)
       return token && principalOf(token)
     },
-    challenge: (scope) => verifier.refusals.missing(scope).challenge ?? 'Bearer',
+    challenge: (scope, error) => {
+      const { missing, insufficient } = verifier.refusals
+      return (error ? insufficient(scope ?? '') : missing(scope)).challenge ?? 'Bearer'
+    },
     problemOf,
     idempotency: createIdempotencyStore({ knex: db.knex }),
     limit: limits(options),
@@ -185,11 +194,12 @@ const DESCRIPTION = `Orders of people, as an API that trusts an authorization se
 Whose orders a request is about stands in the path; \`me\` is whoever the token stands for. The role \`orders-admin\` opens the
 orders of everybody, and sends them off.
 
-Version 1 has lists by page number and one item in each order. Version 2 has lists by cursor, and orders with several items.
+Version 1 has lists by page number and one item in each order. Version 2 has lists by cursor, orders with several items, and
+events that can be followed.
 A version is named by the path, by \`API-Version\`, by \`Accept: application/vnd.${VENDOR}.v2+json\` or by \`?version=2\`.`
 
 const TAGS = {
   Orders: 'What a person ordered, and what became of it.',
   Items: 'The lines of an order, each a thing of its own.',
-  Account: 'What orders are paid from.',
+  Account: 'What orders are paid from, and what happens to the account they belong to.',
 }

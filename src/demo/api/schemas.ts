@@ -164,6 +164,25 @@ export const cancellationSchema = z
   .object({ order_id: z.string(), cancelled_at: time, links: z.object({ self: url, order: url }) })
   .meta({ id: 'Cancellation' })
 
+export const accountEventsSchema = z
+  .object({
+    data: z.array(
+      z
+        .object({
+          id: z.string().meta({ description: 'By which an event that is told twice is known' }),
+          type: z.string().meta({ description: 'What happened: `session.ended`' }),
+          at: time,
+          subject: z.string().nullable().meta({ description: 'The id of what it happened to' }),
+          client_id: z.string().nullable(),
+          data: z.record(z.string(), z.unknown()).meta({ description: 'Facts beyond the ids' }),
+        })
+        .meta({ id: 'AccountEvent' }),
+    ),
+    cursor: z.string().meta({ description: 'After which to follow, as `Last-Event-ID`' }),
+    links: z.object({ self: url }),
+  })
+  .meta({ id: 'AccountEvents' })
+
 // Filters.
 
 const cents = z

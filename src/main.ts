@@ -13,12 +13,13 @@ const STOP_DEADLINE_MS = 4500
 export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const config = loadConfig(env)
   const log = createLogger(config.log)
-  const server = await createAuthServer(config, await loadMasterKeys(config), log)
+  const masterKeys = await loadMasterKeys(config)
+  const server = await createAuthServer(config, masterKeys, log)
   const stopped = Promise.withResolvers<void>()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.resolve())
   try {
     await server.listen()
-    const development = await startDevelopment(server, log)
+    const development = await startDevelopment(server, masterKeys, log)
     process.stdout.write(readyLines(config.issuer, development?.firstRun))
     await stopped.promise
     await Promise.all([development?.close(), server.close(STOP_DEADLINE_MS)])

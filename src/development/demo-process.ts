@@ -10,11 +10,16 @@ export interface DemoProcess {
 const STOP_DEADLINE_MS = 4000
 
 /**
- * Starts the demo orders API as a process of its own: it gets no secret and no database of ours, only the issuer and the
- * playground's public client. It ends with us, however we end: its end of the channel closes.
+ * Starts the demo orders API as a process of its own: it gets no database of ours, only the issuer, the playground's public
+ * client, and the secret of its own webhook, which travels in the environment, where no list of processes shows it to
+ * others. It ends with us, however we end: its end of the channel closes.
  * @throws Error when it ends before it answers
  */
-export async function startDemoProcess(config: Config, clientId: string, log: Logger): Promise<DemoProcess> {
+export async function startDemoProcess(
+  config: Config,
+  { clientId, webhookSecret }: { clientId: string; webhookSecret: string | undefined },
+  log: Logger,
+): Promise<DemoProcess> {
   const { demo, issuer, dataDirectory } = config
   const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js'
   const child = fork(join(import.meta.dirname, '..', 'demo', `main.${extension}`), {
@@ -26,6 +31,7 @@ export async function startDemoProcess(config: Config, clientId: string, log: Lo
       DATA_DIR: dataDirectory,
       DEMO_PORT: String(demo?.port),
       DEMO_CLIENT_ID: clientId,
+      ...(webhookSecret !== undefined && { DEMO_WEBHOOK_SECRET: webhookSecret }),
       LOG_LEVEL: config.log.level,
       ...(demo?.databaseUrl ? { DEMO_DATABASE_URL: demo.databaseUrl } : {}),
     },

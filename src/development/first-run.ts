@@ -12,8 +12,10 @@ import { createPasswordHasher, type PasswordHasher } from '../registry/users/pas
 import { findUserByLogin } from '../registry/users/queries.ts'
 import { setPassword } from '../registry/users/set-password.ts'
 import { updateUser } from '../registry/users/update.ts'
+import type { MasterKeys } from '../lib/master-key.ts'
 import type { AuthServer } from '../server.ts'
 import type { Knex } from 'knex'
+import { prepareDemoWebhook } from './demo-webhook.ts'
 
 interface Account {
   username: string
@@ -42,6 +44,8 @@ export interface FirstRun {
       /** Signs people in on the reference page of the management API. */
       reference: { client_id: string; redirect_uri: string }
     }
+    /** By which the demo is told of events; missing where webhooks may not lead to this machine. */
+    webhook?: { id: string }
   }
 }
 
@@ -52,17 +56,37 @@ const LOCK = 4_740_265
  * The demo data: made at the first start, found again at the next. It is made afresh when the file is gone, when the ports
  * changed or when the clients were deleted. Two starts at once make it once.
  */
-export async function prepareFirstRun({ config, db }: AuthServer, apiUrl: string): Promise<FirstRun> {
+export async function prepareFirstRun(
+  { config, db }: Pick<AuthServer, 'config' | 'db'>,
+  masterKeys: MasterKeys,
+  apiUrl: string,
+): Promise<{ firstRun: FirstRun; webhookSecret: string | undefined }> {
   const path = join(config.dataDirectory, 'first-run.json')
   return db.knex.transaction(async (lock) => {
     await lock.raw('select pg_advisory_xact_lock(?)', [LOCK])
     const known = await read(path)
-    if (known && (await isCurrent(db.knex, known, config.issuer, apiUrl))) return known
-    const made = { issuer: config.issuer, ...(await seed(db.knex, apiUrl, config.issuer)) }
-    await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 })
-    await writeWhole(path, `${JSON.stringify(made, null, 2)}\n`)
-    return made
+    const isKept = known !== undefined && (await isCurrent(db.knex, known, config.issuer, apiUrl))
+    const made = isKept ? known : { issuer: config.issuer, ...(await seed(db.knex, apiUrl, config.issuer)) }
+    const knownId = known?.demo?.webhook?.id
+    const webhook = config.webhooks.allowPrivate
+      ? await prepareDemoWebhook(db.knex, { ...webhookOptions(apiUrl, masterKeys), knownId })
+      : undefined
+    const firstRun = withWebhook(made, webhook?.id)
+    if (!isKept || knownId !== webhook?.id) {
+      await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 })
+      await writeWhole(path, `${JSON.stringify(firstRun, null, 2)}\n`)
+    }
+    return { firstRun, webhookSecret: webhook?.secret }
   })
+}
+
+function webhookOptions(apiUrl: string, masterKeys: MasterKeys) {
+  return { url: `${apiUrl}/webhooks/grantry`, masterKeys, allowPrivate: true, actor: ACTOR }
+}
+
+function withWebhook(firstRun: FirstRun, id: string | undefined): FirstRun {
+  const { webhook: _, ...demo } = firstRun.demo
+  return { ...firstRun, demo: { ...demo, ...(id !== undefined && { webhook: { id } }) } }
 }
 
 async function read(path: string): Promise<FirstRun | undefined> {

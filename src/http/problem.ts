@@ -37,6 +37,8 @@ export interface ProblemDetails {
   detail?: string
   errors?: readonly InputError[]
   headers?: Readonly<Record<string, string | readonly string[]>>
+  /** Of `insufficient-scope`: what was needed, for the challenge. */
+  scope?: string
   /** Further members of the problem (RFC 9457 §3.2), in snake_case: `violated_policies`. */
   members?: Readonly<Record<string, unknown>>
   /** What really happened, for the log. */
@@ -65,7 +67,7 @@ export class Problem extends Error {
   }
 
   /** The same problem with further headers. */
-  withHeaders(headers: Readonly<Record<string, string>>): Problem {
+  withHeaders(headers: Readonly<Record<string, string | readonly string[]>>): Problem {
     return new Problem(this.code, this.type, { ...this.details, headers: { ...this.details.headers, ...headers } })
   }
 }

@@ -105,7 +105,7 @@ export function createManagementApi(dependencies: ManagementDependencies): Middl
     log,
     cursorSecrets: derive(masterKeys, 'cursors'),
     authenticate,
-    challenge: (scope) => challenge(scope === undefined ? {} : { scope }),
+    challenge: (scope, error) => challenge({ ...(scope !== undefined && { scope }), ...(error && { error }) }),
     problemOf: problemOfRegistry,
     idempotency,
     ...(limit && { limit }),

@@ -304,7 +304,8 @@ export async function startNotes(t: Teardown, overrides: Partial<ApiOptions> = {
       ...rendering,
       cursorSecrets: [Buffer.from('a secret of this test')],
       authenticate: async (ctx) => principalOf(ctx.get('authorization')),
-      challenge: (scope) => `Bearer realm="notes"${scope ? `, error="insufficient_scope", scope="${scope}"` : ''}`,
+      challenge: (scope, error) =>
+        `Bearer realm="notes"${error ? `, error="${error}"` : ''}${scope ? `, scope="${scope}"` : ''}`,
       idempotency: createIdempotencyStore({ knex: db.knex }),
       checkAnswers: true,
       ...overrides,

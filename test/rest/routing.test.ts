@@ -75,13 +75,13 @@ test('HEAD answers as GET does, without the content', async (t) => {
 
 test('without credentials 401 with a challenge, with too few 403 that names the scope, before anything is looked up', async (t) => {
   const none = await notes.call('/api/v1/notes/whatever', { as: null })
-  t.is(none.headers.get('www-authenticate'), 'Bearer realm="notes", error="insufficient_scope", scope="notes:read"')
+  t.is(none.headers.get('www-authenticate'), 'Bearer realm="notes", scope="notes:read"')
   t.is((await problemOf(none)).code, 'unauthenticated')
   const bad = await notes.call('/api/v1/notes/whatever', { as: 'mallory' })
   t.is(bad.headers.get('www-authenticate'), 'Bearer error="invalid_token"')
   t.is((await problemOf(bad)).status, 401)
   const few = await notes.call('/api/v1/notes', { method: 'POST', as: 'reader', body: 'not json' })
-  t.regex(few.headers.get('www-authenticate') ?? '', /scope="notes:write"/)
+  t.is(few.headers.get('www-authenticate'), 'Bearer realm="notes", error="insufficient_scope", scope="notes:write"')
   t.is((await problemOf(few)).code, 'insufficient-scope')
 })
 

@@ -166,7 +166,7 @@ export async function refusesWhatIsWrong(
     )
     const lacking = await others.send(method, path, right)
     t.is(`${lacking.status} ${problemOf(lacking)}`, '403 insufficient-scope', `${method} ${path}`)
-    t.regex(lacking.headers.get('www-authenticate') ?? '', new RegExp(`scope="${scope}"`))
+    t.regex(lacking.headers.get('www-authenticate') ?? '', new RegExp(`error="insufficient_scope", scope="${scope}"`))
   }
 }
 

@@ -48,8 +48,8 @@ export interface ApiOptions {
   cursorSecrets: readonly Buffer[]
   /** @returns undefined when no credentials came. @throws Problem or TokenError for bad ones */
   authenticate(ctx: Context): Promise<Principal | undefined>
-  /** `WWW-Authenticate` for missing credentials or a missing scope. */
-  challenge: (scope?: string) => string | readonly string[]
+  /** `WWW-Authenticate`: without an error for missing credentials, with one for credentials that lack `scope` (RFC 6750 §3.1). */
+  challenge: (scope?: string, error?: 'insufficient_scope') => string | readonly string[]
   /** Errors of the domain. */
   problemOf?(error: unknown): Problem | undefined
   /** Needed by operations that take `Idempotency-Key`. */

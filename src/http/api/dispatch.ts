@@ -8,7 +8,7 @@ import { requestOrigin } from '../../lib/actor.ts'
 import { commonProblems, problemsOf } from '../problem.ts'
 import { createAim, versionRules } from './aim.ts'
 import type { ApiOptions } from './api.ts'
-import { authorize } from './authorize.ts'
+import { authorize, withChallenge } from './authorize.ts'
 import { leaveUncompressed } from './compression.ts'
 import { createCursors } from './cursor.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -58,7 +58,7 @@ export function createDispatch(options: ApiOptions): (ctx: Context) => Promise<v
       })
       return answer(ctx, endpoint, outcome)
     } catch (error) {
-      throw idempotencyProblem(error) ?? options.problemOf?.(error) ?? error
+      throw withChallenge(idempotencyProblem(error) ?? options.problemOf?.(error) ?? error, options.challenge)
     }
   }
 }

@@ -89,7 +89,10 @@ function wantedOf(call: EventCall): Wanted {
   const { channels, types } = call.query
   const asked = [...(channels ?? []), ...(types ?? []).map(channelOf)]
   const forbidden = asked.find((channel) => !call.may(scopeOf(channel)))
-  if (forbidden) throw problem('insufficient-scope', { detail: `the channel ${forbidden} needs ${scopeOf(forbidden)}` })
+  if (forbidden) {
+    const scope = scopeOf(forbidden)
+    throw problem('insufficient-scope', { detail: `the channel ${forbidden} needs ${scope}`, scope })
+  }
   return { channels: new Set(channels ?? allChannels), types: types && new Set(types) }
 }
 

@@ -4,22 +4,24 @@
  */
 import type { Knex } from 'knex'
 import { actorId, type Actor } from '../lib/actor.ts'
-import type { EventType } from './catalogue.ts'
+import type { EventData, EventType } from './catalogue.ts'
 
-export interface NewEvent {
-  type: EventType
+interface Ids<Type extends EventType> {
+  type: Type
   /** The id of the thing it happened to. */
   subject?: string
   /** Who did it: a user id, `cli`, `system`. Whence they came is for the audit log. */
   actor?: Actor
   userId?: string
   clientId?: string
-  /** Facts beyond the ids; nothing secret. */
-  data?: Record<string, unknown>
 }
 
+/** Facts beyond the ids stand in `data`, as the catalogue says; where it asks for none they may be left out. */
+export type NewEvent<Type extends EventType = EventType> = Ids<Type> &
+  (Record<never, never> extends EventData<Type> ? { data?: EventData<Type> } : { data: EventData<Type> })
+
 /** Writes one event. Pass the transaction that makes it true, never the outer handle. */
-export async function appendEvent(trx: Knex, event: NewEvent): Promise<void> {
+export async function appendEvent<Type extends EventType>(trx: Knex, event: NewEvent<Type>): Promise<void> {
   await trx('events').insert({
     type: event.type,
     actor: actorId(event.actor ?? 'system'),

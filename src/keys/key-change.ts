@@ -119,7 +119,9 @@ async function publish(
 
 type Move = Exclude<Step, { do: 'publish' }>
 
-const MOVES: Record<Move['do'], { event: EventType; write: (trx: Knex, kid: string, at: Date) => Promise<void> }> = {
+type KeyEvent = EventType & `key.${string}`
+
+const MOVES: Record<Move['do'], { event: KeyEvent; write: (trx: Knex, kid: string, at: Date) => Promise<void> }> = {
   activate: { event: 'key.activated', write: activateKey },
   retire: { event: 'key.retired', write: retireKey },
   remove: { event: 'key.removed', write: deleteKey },
@@ -135,7 +137,7 @@ async function move(trx: Knex, { step, at, actor }: { step: Move; at: Date; acto
 
 async function tell(
   trx: Knex,
-  type: EventType,
+  type: KeyEvent,
   { kid, alg }: { kid: string; alg: SigningAlg },
   actor: Actor,
 ): Promise<void> {

@@ -79,7 +79,7 @@ test('nothing that was committed is lost, and nothing that was rolled back is to
   })
   async function rollBack(subject: string): Promise<void> {
     const undone = db.knex.transaction(async (trx) => {
-      await appendEvent(trx, { type: 'client.created', subject })
+      await appendEvent(trx, { type: 'client.created', subject, data: { kind: 'service', first_party: false } })
       throw new Error('undone')
     })
     await undone.catch(() => undefined)

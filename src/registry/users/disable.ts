@@ -63,7 +63,7 @@ export async function switchUser(trx: Knex, current: User, disabled: boolean, ac
   return user
 }
 
-async function endEverything(trx: Knex, userId: string): Promise<Record<string, number>> {
+async function endEverything(trx: Knex, userId: string): Promise<{ sessions_ended: number; grants_revoked: number }> {
   const sessions = await endSessions(trx, userId)
   const grants = await revokeGrants(trx, { userId })
   return { sessions_ended: sessions, grants_revoked: grants }

@@ -23,6 +23,7 @@ import { cacheable } from './http/cacheable.ts'
 import { cors } from './http/cors.ts'
 import { startEvents, type Events } from './events/service.ts'
 import { sweepEvents } from './events/retention.ts'
+import { startTokenCounts, type TokenCounts } from './events/token-counts.ts'
 import { createSocketServer, type SocketServer } from './events/stream/socket-server.ts'
 import { expiredDeliveries } from './events/webhooks/queue.ts'
 import { createHandshakeReader, forwarded } from './http/forwarded.ts'
@@ -121,8 +122,22 @@ export async function createAuthServer(
     const events = await startEvents({ db, masterKeys, log, rightsOf: owners, webhooks: config.webhooks })
     lifecycle.add('events', () => events.stop())
 
+    const tokenCounts = startTokenCounts({ pool: db.pool, log, mode: config.events.tokens })
+    lifecycle.add('token counts', () => tokenCounts.stop())
+
     const stopping = new AbortController()
-    const parts = { config, masterKeys, log, db, keys, policy, events, stopping: stopping.signal, checkAnswers }
+    const parts = {
+      config,
+      masterKeys,
+      log,
+      db,
+      keys,
+      policy,
+      events,
+      tokenCounts,
+      stopping: stopping.signal,
+      checkAnswers,
+    }
     const server = createHttpServer(createApp(parts).callback())
     lifecycle.add('http', () => stopListening(server))
     const sockets = createSockets(parts)
@@ -146,19 +161,31 @@ interface Parts {
   keys: KeyRing
   policy: KeyPolicy
   events: Events
+  tokenCounts: TokenCounts
   /** Aborted when the server stops: what is held open for a reader ends. */
   stopping: AbortSignal
   checkAnswers: boolean
 }
 
 /** The order in which a request passes everything. */
-function createApp({ config, masterKeys, log, db, keys, policy, events, stopping, checkAnswers }: Parts): Koa {
+function createApp({
+  config,
+  masterKeys,
+  log,
+  db,
+  keys,
+  policy,
+  events,
+  tokenCounts,
+  stopping,
+  checkAnswers,
+}: Parts): Koa {
   const { issuer } = config
   const renderer = createRenderer({ directory: VIEWS })
   const { refreshReuseSeconds, accessSeconds } = config.tokens
   const storage = createStorage({ pool: db.pool, masterKeys, issuer: config.issuer, log, refreshReuseSeconds })
   const pages = createProtocolPages(renderer)
-  const provider = currentProvider({ config, db, masterKeys, storage, pages, log }, keys)
+  const provider = currentProvider({ config, db, masterKeys, storage, pages, log, onTokens: tokenCounts.take }, keys)
   const gateway = createInteractionGateway(() => provider.get(), { config, db })
   const hasher = createPasswordHasher()
   const throttle = createLoginThrottle()

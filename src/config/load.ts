@@ -21,7 +21,7 @@ export interface Config {
   /** As given; `loadMasterKeys` reads it, or makes one in development. */
   readonly masterKey: string | undefined
   readonly authorizationsPerMinute: number
-  readonly events: { readonly keepSeconds: number }
+  readonly events: { readonly keepSeconds: number; readonly tokens: 'counted' | 'each' }
   readonly webhooks: { readonly allowPrivate: boolean; readonly timeoutSeconds: number }
   readonly rateLimits: Readonly<Record<keyof typeof defaultRateLimits, RateLimit | 'off'>>
   readonly log: { readonly level: LogLevel }
@@ -91,7 +91,7 @@ export function loadConfig(env: Environment): Config {
       token: values.RATE_LIMIT_TOKEN ?? rateLimit(defaultRateLimits.token),
       login: values.RATE_LIMIT_LOGIN ?? rateLimit(defaultRateLimits.login),
     },
-    events: { keepSeconds: values.EVENT_RETENTION_SECONDS ?? 2_592_000 },
+    events: { keepSeconds: values.EVENT_RETENTION_SECONDS ?? 2_592_000, tokens: values.TOKEN_EVENTS ?? 'counted' },
     webhooks: {
       allowPrivate: values.WEBHOOK_ALLOW_PRIVATE === undefined ? development : values.WEBHOOK_ALLOW_PRIVATE === 'on',
       timeoutSeconds: values.WEBHOOK_TIMEOUT_SECONDS ?? 15,

@@ -147,6 +147,12 @@ export const variables = {
     unset: '2592000 (30 days)',
     parse: wholeNumber(3_600, 315_360_000),
   },
+  TOKEN_EVENTS: {
+    about:
+      'Events about issued and renewed tokens: counted makes one for each client, grant type and minute of an instance; each makes one for every answer of the token endpoint.',
+    unset: 'counted',
+    parse: oneOf('counted', 'each'),
+  },
   WEBHOOK_ALLOW_PRIVATE: {
     about:
       'on lets webhooks lead to private addresses and plain http. Whoever may make one then reaches inside your network.',

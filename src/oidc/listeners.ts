@@ -13,6 +13,24 @@ const REFUSALS = [
   'end_session_confirm.error',
 ]
 
+/** Tokens that were just given out at the token endpoint. */
+export interface IssuedTokens {
+  clientId: string
+  grantType: string
+  /** Whom they act for; undefined for a service that acts for itself. */
+  userId: string | undefined
+}
+
+/** Tells of every success of the token endpoint, while it is being answered: the listener must only take note. */
+export function reportTokens(provider: Provider, onIssued: (tokens: IssuedTokens) => void): void {
+  provider.on('grant.success', (ctx) => {
+    const { client, params, entities } = ctx.oidc
+    const grantType = params?.grant_type
+    if (!client || typeof grantType !== 'string') return
+    onIssued({ clientId: client.clientId, grantType, userId: entities.Account?.accountId })
+  })
+}
+
 /** Refusals are facts (info); what the library calls server_error is a bug of ours and keeps its stack. */
 export function reportErrors(provider: Provider, log: Logger): void {
   const events = provider as unknown as {

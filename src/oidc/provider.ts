@@ -12,10 +12,11 @@ import type { Storage } from './adapter/adapter.ts'
 import { claims, createFindAccount, extraTokenClaims, PASSWORD_SIGN_IN } from './configuration/account.ts'
 import { POLICY } from './configuration/client-metadata.ts'
 import { createGrantLoader, interactionRules } from './configuration/consent.ts'
+import { acceptRetiredNonces, claimProofs, dpop, DPOP_ALGORITHMS } from './configuration/dpop.ts'
 import { expiresWithSession, issueRefreshToken, lifetimes } from './configuration/lifetimes.ts'
 import { createManagementRules } from './configuration/management.ts'
 import { resourceIndicators } from './configuration/resources.ts'
-import { reportErrors } from './listeners.ts'
+import { reportErrors, reportTokens, type IssuedTokens } from './listeners.ts'
 import { applyModelRules } from './model-rules.ts'
 import { isResumePath, routes } from './routes.ts'
 
@@ -33,6 +34,8 @@ export interface ProviderDependencies {
   storage: Storage
   pages: ProtocolPages
   log: Logger
+  /** Takes note of tokens that were given out; left out: nobody does. */
+  onTokens?: ((tokens: IssuedTokens) => void) | undefined
 }
 
 /** One provider for one set of signing keys. Making one costs under a millisecond; all state is in the database. */
@@ -41,10 +44,13 @@ export function createProvider(deps: ProviderDependencies, keys: KeySet): Provid
   // Requests arrive here with X-Forwarded-Proto set by our own edge and by nobody else.
   provider.proxy = true
   applyModelRules(provider, { masterKeys: deps.masterKeys, sessions: deps.storage.sessions })
+  acceptRetiredNonces(provider, deps.masterKeys)
+  claimProofs(provider, deps.storage.replays)
   answerFailures(provider, deps.log)
   resumeWithoutQuery(provider)
   closeRedemptions(provider, deps.storage)
   reportErrors(provider, deps.log)
+  if (deps.onTokens) reportTokens(provider, deps.onTokens)
   return provider
 }
 
@@ -108,7 +114,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
       grant_types: ['authorization_code'],
       id_token_signed_response_alg: 'RS256',
     },
-    enabledJWA: { idTokenSigningAlgValues: ['RS256'] },
+    enabledJWA: { idTokenSigningAlgValues: ['RS256'], dPoPSigningAlgValues: [...DPOP_ALGORITHMS] },
     findAccount: createFindAccount(db, management),
     extraTokenClaims,
     ttl: lifetimes(config),
@@ -132,8 +138,8 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
         logoutSource: (ctx) => pages.confirmLogout(ctx, logoutForm(ctx)),
         postLogoutSuccessSource: (ctx) => pages.loggedOut(ctx),
       },
+      dPoP: dpop(masterKeys),
       // Not offered yet, so not advertised.
-      dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
     },
   } satisfies Configuration

@@ -43,13 +43,15 @@ export interface FollowOptions {
 }
 
 const RIGHTS_CHANGE = /^(?:user|client|session|grant|api_key|consent|token)\.|\.reuse_detected$/
+/** Something began or went on: nobody loses by it. */
+const HARMLESS = /\.(?:created|started|issued|refreshed)$/
 /** Should such a change ever be without an event, it is noticed within this time. */
 const LONGEST_TRUST_MS = 30_000
 const PAGE = 100
 
 /** Whether such an event may change who sees what. */
 export function changesRights(type: EventType): boolean {
-  return RIGHTS_CHANGE.test(type) && !type.endsWith('.created')
+  return RIGHTS_CHANGE.test(type) && !HARMLESS.test(type)
 }
 
 /**

@@ -11,6 +11,7 @@ import { createGrants } from './grants.ts'
 import { createInteractions } from './interactions.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 import { createRefreshTokens } from './refresh-tokens.ts'
+import { createReplays, type Replays } from './replays.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 
 export interface Storage {
@@ -18,6 +19,7 @@ export interface Storage {
   sessions: Sessions
   codes: Artifacts
   families: Families
+  replays: Replays
 }
 
 const PLAIN_MODELS = new Set(['AccessToken', 'ClientCredentials'])
@@ -43,5 +45,5 @@ export function createStorage(deps: AdapterDependencies): Storage {
     return made
   }
 
-  return { adapter, sessions, codes, families }
+  return { adapter, sessions, codes, families, replays: createReplays(deps) }
 }

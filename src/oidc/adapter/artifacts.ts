@@ -33,6 +33,18 @@ const ANSWERED = statement(`
 
 const DESTROY = statement('delete from artifacts where id_digest = $1 and model = $2')
 
+// Whoever follows events with a token learns from this event that it ends. It names no token: the client and the family do.
+const REVOKE = statement(`
+  with gone as (
+    delete from artifacts where id_digest = $1 and model = $2 returning client_id, grant_id
+  )
+  insert into events (type, actor, subject, user_id, client_id, data)
+  select 'token.revoked', coalesce($3, 'system'), coalesce(gone.grant_id, gone.client_id), grants.user_id, gone.client_id,
+    jsonb_build_object('token_type', 'access_token', 'grant_id', gone.grant_id)
+  from gone left join grants on grants.id = gone.grant_id`)
+
+const ACCESS_TOKENS = new Set(['AccessToken', 'ClientCredentials'])
+
 export interface Artifacts extends Adapter {
   /** The tokens for this code are stored: from now on its use is a replay. */
   answered(id: string): Promise<void>
@@ -63,7 +75,8 @@ export function createArtifacts(model: string, { pool }: AdapterDependencies, fa
       await run(pool, ANSWERED, [digest(id), model])
     },
     async destroy(id) {
-      await run(pool, DESTROY, [digest(id), model])
+      if (!ACCESS_TOKENS.has(model)) await run(pool, DESTROY, [digest(id), model])
+      else await run(pool, REVOKE, [digest(id), model, Provider.ctx?.oidc.client?.clientId ?? null])
     },
     revokeByGrantId: (grantId) => families.revoke(grantId),
     findByUid: () => Promise.resolve(undefined),

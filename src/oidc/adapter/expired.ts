@@ -7,6 +7,7 @@ import type { Expired } from '../../database/sweeper.ts'
 export const expired: readonly Expired[] = [
   { table: 'artifacts', condition: 'expires_at < now()' },
   { table: 'refresh_tokens', condition: 'expires_at < now()' },
+  { table: 'replays', condition: 'expires_at < now()' },
   { table: 'sessions', condition: 'expires_at < now()' },
   { table: 'grants', condition: 'expires_at < now()' },
   { table: 'login_throttles', condition: "last_failure_at < now() - interval '1 hour' and blocked_until < now()" },

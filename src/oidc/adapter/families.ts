@@ -20,8 +20,11 @@ const REVOKE = statement(`
   with gone as (
     delete from grants where id = $1 returning id, user_id, client_id, session_uid
   ), told as (
-    insert into events (type, actor, subject, user_id, client_id)
-    select $2, 'system', id, user_id, client_id from gone
+    insert into events (type, actor, subject, user_id, client_id, data)
+    select $2, 'system', id, user_id, client_id, '{}' from gone
+    union all
+    select 'token.revoked', $4, id, user_id, client_id, jsonb_build_object('token_type', 'refresh_token', 'grant_id', id)
+    from gone where $9
   )
   insert into audit_log
     (action, actor, channel, address, user_agent, trace_id, subject_kind, subject_id, user_id, before)
@@ -49,8 +52,11 @@ export function createFamilies({ pool, log }: { pool: pg.Pool; log: Logger }): F
       const reason = revocationReason(Provider.ctx)
       const attack = ATTACKS[reason]
       const { actor, channel, address, userAgent, traceId } = revoker(Provider.ctx)
+      // An access token that is revoked tells of itself (artifacts.ts); a person who signs out revokes no token.
+      const { route, entities } = Provider.ctx?.oidc ?? {}
+      const isTokenRevoked = route === 'revocation' && entities?.RefreshToken !== undefined
       const origin = [actor, channel, address ?? null, userAgent ?? null, traceId ?? null]
-      const values = [grantId, reason, attack?.action ?? 'grant.revoke', ...origin]
+      const values = [grantId, reason, attack?.action ?? 'grant.revoke', ...origin, isTokenRevoked]
       for (const row of await run<{ user_id: string; client_id: string }>(pool, REVOKE, values)) {
         const facts = { event: reason, grant_id: grantId, ...row }
         if (attack) log.warn(facts, attack.message)

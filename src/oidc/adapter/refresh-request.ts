@@ -27,8 +27,10 @@ function words(value: unknown): string[] | null {
 function proofKey(proof: string): string | null {
   if (!proof) return null
   try {
-    const header = JSON.parse(Buffer.from(proof.split('.')[0] ?? '', 'base64url').toString()) as { jwk?: unknown }
-    return JSON.stringify(header.jwk ?? null)
+    const header: unknown = JSON.parse(Buffer.from(proof.split('.')[0] ?? '', 'base64url').toString())
+    const jwk = (header as { jwk?: Record<string, unknown> }).jwk ?? {}
+    // What makes the key, in a fixed order (RFC 7638 §3): a `kid` or another order of members is the same key.
+    return JSON.stringify([jwk.kty, jwk.crv, jwk.x, jwk.y, jwk.n, jwk.e])
   } catch {
     return null
   }

@@ -23,7 +23,7 @@ export interface Sessions extends Adapter {
 // change the same id at once arrive at the same new one ($2): the second finds it there, or already one further. The row is
 // locked as for an update from the start, or two that share it would wait for each other. Somebody is signed in here either
 // by the password that is theirs ($11) or because they were and nothing has ended that.
-const SAVE = statement(`
+const SAVE = `
   with living as (
     select id, ${PASSWORD_SET_AT} as password_set_at from users where id = $4 and disabled_at is null for share
   ), known as (
@@ -55,7 +55,19 @@ const SAVE = statement(`
     address = excluded.address,
     last_seen_at = now()
   where s.ended_at is null
-    and (s.id_digest in ($2, $3::bytea) or (s.previous_id_digest in ($2, $3) and s.previous_until > now()))`)
+    and (s.id_digest in ($2, $3::bytea) or (s.previous_id_digest in ($2, $3) and s.previous_until > now()))`
+
+const SAVED = statement(SAVE)
+
+// Of a request that signs somebody in. Elsewhere nothing is told, and a statement that only might tell would wake all readers.
+const SIGNED_IN = statement(
+  SAVE.replace('insert into sessions', ', saved as (insert into sessions').concat(`
+    returning s.uid, s.user_id
+  )
+  insert into events (type, actor, subject, user_id)
+  select 'session.started', user_id, uid, user_id from saved
+  where user_id is not null and user_id not in (select known.user_id from known where known.user_id is not null)`),
+)
 
 const FIND = statement(`
   select uid, payload, authorizations, id_digest, user_id from sessions
@@ -113,7 +125,8 @@ export function createSessions({ pool, masterKeys }: AdapterDependencies): Sessi
     async upsert(id, { jti: _jti, authorizations = {}, ...payload }) {
       const { ctx } = Provider
       const old = ctx && replaced.get(ctx)
-      await run(pool, SAVE, [
+      const passwordSetAt = passwordOfSignIn(ctx)
+      await run(pool, passwordSetAt === null ? SAVED : SIGNED_IN, [
         payload.uid,
         digest(id),
         old && old !== id ? digest(old) : null,
@@ -124,7 +137,7 @@ export function createSessions({ pool, masterKeys }: AdapterDependencies): Sessi
         payload.exp,
         ctx?.get('user-agent').slice(0, 500) || null,
         ctx?.ip ?? null,
-        passwordOfSignIn(ctx),
+        passwordSetAt,
       ])
     },
     async find(id) {

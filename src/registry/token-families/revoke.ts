@@ -29,7 +29,9 @@ export async function revokeTokenFamily(db: Knex, { userId, id, guard, actor }: 
       .returning<{ client_id: string; session_uid: string | null }[]>(['client_id', 'session_uid'])
     if (!gone) return false
     const { client_id: clientId, session_uid: session_id } = gone
-    await appendEvent(trx, { type: 'grant.revoked', subject: id, userId, clientId, actor })
+    const about = { subject: id, userId, clientId, actor }
+    await appendEvent(trx, { type: 'grant.revoked', ...about })
+    await appendEvent(trx, { type: 'token.revoked', ...about, data: { token_type: 'refresh_token', grant_id: id } })
     const before = { client_id: clientId, session_id }
     await recordChange(trx, actor, { action: 'grant.revoke', subject: id, userId, before })
     return true

@@ -27,6 +27,19 @@ export type SignInResult =
  * @throws HasherBusyError when too many passwords are being checked; the attempt then does not count
  */
 export async function signIn(db: Knex, deps: SignInDeps, attempt: SignInAttempt): Promise<SignInResult> {
+  const result = await check(db, deps, attempt)
+  if (result.outcome === 'ok') {
+    const { id } = result.user
+    const data = { address: attempt.address }
+    await db.transaction(async (trx) => {
+      if (!(await holdPerson(trx, id))) return
+      await appendEvent(trx, { type: 'login.succeeded', subject: id, userId: id, actor: id, data })
+    })
+  }
+  return result
+}
+
+async function check(db: Knex, deps: SignInDeps, attempt: SignInAttempt): Promise<SignInResult> {
   const { hasher, throttle } = deps
   const counted = await throttle.begin(db, attempt)
   if (!counted.allowed) return { outcome: 'throttled', retryAfterSeconds: counted.retryAfterSeconds }
@@ -55,7 +68,7 @@ export async function checkPassword(
   { userId, password, address }: { userId: string; password: string; address: string },
 ): Promise<SignInResult> {
   const user = await findUser(db, userId)
-  return user ? signIn(db, deps, { login: user.username, password, address }) : { outcome: 'wrong' }
+  return user ? check(db, deps, { login: user.username, password, address }) : { outcome: 'wrong' }
 }
 
 /** The user whose password this is, open for sign-in right now; undefined otherwise. */
@@ -92,12 +105,17 @@ async function rehash(hasher: PasswordHasher, password: string): Promise<string 
 
 /** What was typed as a name is not kept: people type passwords there. */
 async function recordFailure(db: Knex, counted: Attempt, address: string, userId: string | undefined): Promise<void> {
-  const about = userId ? { subject: userId, userId } : {}
   await db.transaction(async (trx) => {
+    const about = userId && (await holdPerson(trx, userId)) ? { subject: userId, userId } : {}
     await appendEvent(trx, { type: 'login.failed', ...about, data: { address } })
     for (const by of ['account', 'address'] as const) {
       const seconds = counted[by].block?.seconds
       if (seconds) await appendEvent(trx, { type: 'login.throttled', ...about, data: { address, by, seconds } })
     }
   })
+}
+
+/** Erasing somebody waits until what is written here is there to be erased. @returns whether there is still such a person */
+async function holdPerson(trx: Knex, userId: string): Promise<boolean> {
+  return (await trx('users').where({ id: userId }).forKeyShare().first('id')) !== undefined
 }

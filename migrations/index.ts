@@ -10,6 +10,8 @@ import * as management from './0007-management.ts'
 import * as lists from './0008-lists.ts'
 import * as eventOrder from './0009-event-order.ts'
 import * as webhooks from './0010-webhooks.ts'
+import * as dpop from './0013-dpop.ts'
+import * as clientKeys from './0012-client-keys.ts'
 
 export interface Migration {
   name: string
@@ -28,4 +30,6 @@ export const migrations: readonly Migration[] = [
   { name: '0008-lists', ...lists },
   { name: '0009-event-order', ...eventOrder },
   { name: '0010-webhooks', ...webhooks },
+  { name: '0013-dpop', ...dpop },
+  { name: '0012-client-keys', ...clientKeys },
 ]

@@ -41,6 +41,7 @@ interface SettingOptions extends CommonOptions {
   grant?: GivenList
   authMethod?: string
   firstParty?: boolean
+  dpopBound?: boolean
 }
 
 const PAGE = 500
@@ -96,6 +97,7 @@ export function clientCommands(program: Command, terminal: Terminal): void {
     .option('--no-openid-scope', 'take them all away')
     .option('--no-allow', 'take all access away')
     .option('--no-first-party', 'it asks for consent like any other')
+    .option('--no-dpop-bound', 'it gets tokens without a proof, too')
     .action(
       answering(terminal, async ({ db }, options: SettingOptions, id = '') => {
         requireSome(options)
@@ -143,6 +145,7 @@ function withSettings(command: Command): Command {
     .option('--grant <type>', 'authorization_code, refresh_token or client_credentials (repeatable)', repeated)
     .option('--auth-method <method>', 'client_secret_basic or client_secret_post')
     .option('--first-party', 'it is your own and may skip consent')
+    .option('--dpop-bound', 'it gets no token without a DPoP proof of its key')
 }
 
 function settingsOf(options: SettingOptions): ClientChange {
@@ -156,6 +159,7 @@ function settingsOf(options: SettingOptions): ClientChange {
     // The registry says what a kind may have.
     tokenEndpointAuthMethod: options.authMethod as TokenEndpointAuthMethod | undefined,
     firstParty: options.firstParty,
+    dpopBoundAccessTokens: options.dpopBound,
     access: listOf(options.allow)?.map(accessOf),
   }
 }

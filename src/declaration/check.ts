@@ -186,6 +186,7 @@ function clientSettings(declared: DeclaredClient, report: Report): ClientSetting
     openidScopes: declared.openid_scopes,
     firstParty: declared.first_party,
   }
+    dpopBoundAccessTokens: declared.dpop_bound_access_tokens,
   const neutral: Partial<typeof given> = {
     name: 'x',
     tokenEndpointAuthMethod: undefined,
@@ -196,6 +197,7 @@ function clientSettings(declared: DeclaredClient, report: Report): ClientSetting
     openidScopes: undefined,
     firstParty: false,
   }
+    dpopBoundAccessTokens: false,
   // All of them were bad, and each is reported: that there is none left is no mistake of its own.
   const told = (declared.redirect_uris?.length ?? 0) > 0 && given.redirectUris?.length === 0
   if (told) given.redirectUris = neutral.redirectUris

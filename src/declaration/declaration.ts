@@ -46,6 +46,7 @@ const client = z.strictObject({
   openid_scopes: z.array(z.enum(openidScopes)).optional(),
   first_party: z.boolean().optional(),
   disabled: z.boolean().optional(),
+  dpop_bound_access_tokens: z.boolean().optional(),
   access: z.array(access).optional(),
 })
 

@@ -90,6 +90,7 @@ export function stateClient({ id, kind, settings, disabled, access }: StatableCl
     openid_scopes: settings.openidScopes,
     first_party: settings.firstParty,
     disabled,
+    dpop_bound_access_tokens: settings.dpopBoundAccessTokens,
     access: access
       .map(({ audience, scopes }) => ({ resource: audience, scopes: scopes.toSorted() }))
       .toSorted((a, b) => (a.resource < b.resource ? -1 : 1)),

@@ -63,8 +63,10 @@ export function createAccessTokenLookup({ pool, issuer }: { pool: pg.Pool; issue
   }
 }
 
-/** Whether the token is still held by what the library bound it to. */
+/** Whether the token is still held by what the library bound it to. The management API takes bearers' tokens only. */
 function isBound({ payload, user_id, session_uid }: Row): boolean {
+  // RFC 9449 §7.2: whoever presents a bound token as a bearer may have stolen it.
+  if (payload.jkt !== undefined) return false
   if (user_id !== null && payload.accountId !== user_id) return false
   return !payload.expiresWithSession || (session_uid !== null && payload.sessionUid === session_uid)
 }

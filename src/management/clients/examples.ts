@@ -41,6 +41,7 @@ export const CLIENT = {
   allowed_origins: [],
   openid_scopes: ['openid', 'profile', 'email', 'offline_access'],
   first_party: false,
+  dpop_bound_access_tokens: false,
   built_in: false,
   disabled: false,
   disabled_at: null,

@@ -35,6 +35,9 @@ const settings = {
     .max(10)
     .describe('What it may learn of people. Default: what the kind usually needs.'),
   first_party: z.boolean().describe('It is the operator’s own and may skip consent.'),
+  dpop_bound_access_tokens: z
+    .boolean()
+    .describe('It gets no token without a DPoP proof of its key (RFC 9449). Default: false.'),
   access: z
     .array(
       z
@@ -83,6 +86,7 @@ export const clientSchema = z
     allowed_origins: settings.allowed_origins,
     openid_scopes: settings.openid_scopes,
     first_party: settings.first_party,
+    dpop_bound_access_tokens: settings.dpop_bound_access_tokens,
     built_in: z.boolean().describe('Part of Grantry itself: it can be read and nothing else.'),
     disabled: z.boolean(),
     disabled_at: time('When it was disabled.').nullable(),

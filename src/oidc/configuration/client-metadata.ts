@@ -46,6 +46,7 @@ export function toMetadata(client: ActiveClient, issuer: string): AdapterPayload
     redirect_uris: client.builtIn ? [issuer + ACCOUNT_CALLBACK] : client.redirectUris,
     post_logout_redirect_uris: client.builtIn ? [`${issuer}/account`] : client.postLogoutRedirectUris,
     token_endpoint_auth_method: client.tokenEndpointAuthMethod,
+    dpop_bound_access_tokens: client.dpopBoundAccessTokens,
     ...(client.openidScopes.length > 0 ? { scope: client.openidScopes.join(' ') } : {}),
     ...(isPublic ? {} : { client_secret: PLACEHOLDER }),
     [POLICY]: policy,

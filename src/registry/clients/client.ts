@@ -34,6 +34,8 @@ export interface Client {
   openidScopes: OpenidScope[]
   /** Belongs to the operator of this server: the one kind of client that may skip consent. */
   firstParty: boolean
+  /** Gets no token without a proof of its key (RFC 9449 §5.2). */
+  dpopBoundAccessTokens: boolean
   /** Part of Grantry itself: can't be disabled or deleted. */
   builtIn: boolean
   /** Registered itself, so that nobody vouches for it: never gets tokens for the management API. */
@@ -85,6 +87,7 @@ export interface ClientSettings {
   allowedOrigins: string[]
   openidScopes: OpenidScope[]
   firstParty: boolean
+  dpopBoundAccessTokens: boolean
 }
 
 /** Settings as callers give them: what is left out, or undefined, takes its default or stays as it is. */
@@ -164,6 +167,7 @@ export function withDefaults(kind: ClientKind, given: GivenSettings & { name: st
       given.openidScopes ??
       defaults.openidScopes.filter((scope) => scope !== 'offline_access' || grantTypes.includes('refresh_token')),
     firstParty: given.firstParty ?? false,
+    dpopBoundAccessTokens: given.dpopBoundAccessTokens ?? false,
   }
 }
 

@@ -70,5 +70,6 @@ export function toColumns(settings: ClientSettings): Record<string, unknown> {
     allowed_origins: settings.allowedOrigins,
     openid_scopes: settings.openidScopes,
     first_party: settings.firstParty,
+    dpop_bound_access_tokens: settings.dpopBoundAccessTokens,
   }
 }

@@ -12,6 +12,7 @@ export interface PresentedClient {
   allowed_origins: string[]
   openid_scopes: Client['openidScopes']
   first_party: boolean
+  dpop_bound_access_tokens: boolean
   built_in: boolean
   disabled: boolean
   disabled_at: string | null
@@ -37,6 +38,7 @@ export function presentClient(
     allowed_origins: client.allowedOrigins,
     openid_scopes: client.openidScopes,
     first_party: client.firstParty,
+    dpop_bound_access_tokens: client.dpopBoundAccessTokens,
     built_in: client.builtIn,
     disabled: client.disabledAt !== null,
     disabled_at: client.disabledAt?.toISOString() ?? null,

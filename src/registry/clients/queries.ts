@@ -26,6 +26,7 @@ interface ClientRow {
   allowed_origins: string[]
   openid_scopes: OpenidScope[]
   first_party: boolean
+  dpop_bound_access_tokens: boolean
   built_in: boolean
   self_registered: boolean
   disabled_at: Date | null
@@ -195,6 +196,7 @@ function toClient(row: ClientRow): Client {
     allowedOrigins: row.allowed_origins,
     openidScopes: row.openid_scopes,
     firstParty: row.first_party,
+    dpopBoundAccessTokens: row.dpop_bound_access_tokens,
     builtIn: row.built_in,
     selfRegistered: row.self_registered,
     disabledAt: row.disabled_at,

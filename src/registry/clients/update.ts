@@ -94,5 +94,6 @@ function merge(client: Client, change: ClientChange): ClientSettings {
     allowedOrigins: change.allowedOrigins ?? client.allowedOrigins,
     openidScopes: change.openidScopes ?? client.openidScopes,
     firstParty: change.firstParty ?? client.firstParty,
+    dpopBoundAccessTokens: change.dpopBoundAccessTokens ?? client.dpopBoundAccessTokens,
   }
 }

@@ -235,9 +235,10 @@ testInChromium('a sign-in that nobody began here is refused', async (t) => {
 const get = (path: string, headers: Record<string, string> = {}) => fetch(origin + path, { headers })
 
 test('the documents are public, have an ETag, and tell of all versions or of one', async (t) => {
-  const all = await get('/api/openapi.json')
+  const all = await get('/api/openapi.json', { 'accept-encoding': 'gzip' })
   t.is(all.headers.get('content-type'), 'application/json; charset=utf-8')
   t.is(all.headers.get('access-control-allow-origin'), '*')
+  t.is(all.headers.get('content-encoding'), 'gzip')
   const again = await get('/api/openapi.json', { 'if-none-match': `W/${all.headers.get('etag')}` })
   t.is(again.status, 304)
   const one = (await (await get('/api/v1/openapi.json')).json()) as { paths: object }

@@ -14,6 +14,7 @@ import type { Context, Middleware } from 'koa'
 import { languageOf } from '../language.ts'
 import type { ProblemCatalogue } from '../problem.ts'
 import { contentSecurityPolicy } from '../security-headers.ts'
+import { compression } from './compression.ts'
 import { openApiDocument, type OpenApiOptions } from './openapi.ts'
 import { referencePage } from './reference/page.ts'
 import { problemsPage } from './reference/problems-page.ts'
@@ -69,14 +70,16 @@ export function documentPaths(base: string, typeBase: string) {
 export function apiDocuments(options: DocumentsOptions): Middleware {
   const paths = documentPaths(options.base, options.typeBase)
   const files = once(() => servedFiles(options))
+  const compress = compression()
   return async (ctx, next) => {
     if (ctx.path === paths.signIn && options.signIn) return answerSignIn(ctx, options.signIn)
+    if (!mayBeServed(ctx.path, paths, options)) return next()
     if (ctx.path === paths.problems) ctx.vary('Accept-Language')
     const key = ctx.path === paths.problems ? `${ctx.path} ${languageOf(ctx.get('accept-language'))}` : ctx.path
-    const found = mayBeServed(ctx.path, paths, options) ? files().get(key) : undefined
+    const found = files().get(key)
     if (!found) return next()
     if (ctx.method !== 'GET' && ctx.method !== 'HEAD') return refuseMethod(ctx)
-    return send(ctx, found)
+    return compress(ctx, () => Promise.resolve(send(ctx, found)))
   }
 }
 
@@ -162,9 +165,16 @@ function send(ctx: Context, { body, type, etag, headers = {} }: Served): undefin
   return undefined
 }
 
-/** Weak comparison (RFC 9110 §13.1.2); a cache in between may have made the tag weak or compressed what it names. */
+/** Weak comparison (RFC 9110 §13.1.2), whatever the coding: what is compressed has the coding in its tag. */
 function isKnown(ifNoneMatch: string, etag: string): boolean {
-  return ifNoneMatch.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)
+  return ifNoneMatch.split(',').some(
+    (tag) =>
+      tag.trim() === '*' ||
+      tag
+        .trim()
+        .replace(/^W\//, '')
+        .replace(/-(?:gzip|br|zstd)"$/, '"') === etag,
+  )
 }
 
 async function answerSignIn(ctx: Context, signIn: () => Promise<SignIn | undefined>): Promise<undefined> {

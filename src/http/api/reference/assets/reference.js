@@ -70,6 +70,7 @@ function showCredentials() {
   const state = byId('credentials-state')
   state.className = held ? 'state good' : 'state'
   state.textContent = held ? (held.kind === 'key' ? 'API key in use' : 'Signed in') : 'No credentials'
+  byId('credentials-open').classList.toggle('held', Boolean(held))
   byId('forget').hidden = !held
   byId('sign-in-scopes').textContent = held?.scopes.length ? `Scopes you have: ${held.scopes.join(', ')}` : ''
 }

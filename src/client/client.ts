@@ -4,6 +4,7 @@ import { systemClock, type Clock } from './clock.ts'
 import { createBearerSource, type Credentials } from './credentials.ts'
 import { isTrustworthy } from './discovery.ts'
 import type { Dispatcher } from './exchange.ts'
+import { followEvents, type Followed, type FollowOptions } from './follow.ts'
 import { createList } from './list.ts'
 import type { Answer, OperationFacts, Query } from './operation.ts'
 import { operations, type GrantryOperations } from './operations.ts'
@@ -39,6 +40,13 @@ export interface GrantryClientOptions {
 export interface GrantryClient extends GrantryOperations {
   /** A request that has no method of its own, with the same credentials, repetitions and errors. */
   request(given: PlainRequest): Promise<Answer<unknown>>
+
+  /**
+   * What happens on the server, for ever: `for await (const { cursor, event } of client.followEvents({ after }))`. Goes on by
+   * itself after breaks and restarts, with nothing lost and nothing told twice.
+   * @throws HistoryGoneError, ProblemError, CredentialsError; TypeError for options that can't work
+   */
+  followEvents(options?: FollowOptions): AsyncIterable<Followed>
 }
 
 const DEFAULTS = { deadlineMs: 30_000, tryTimeoutMs: 10_000, retries: 3, freeRetries: 10, mostBytes: 4 * 1024 * 1024 }
@@ -55,11 +63,15 @@ export function createGrantryClient(options: GrantryClientOptions): GrantryClien
 export function createApiClient<Methods extends object>(
   table: Readonly<Record<string, OperationFacts>>,
   options: GrantryClientOptions,
-): Methods & Pick<GrantryClient, 'request'> {
+): Methods & Pick<GrantryClient, 'request' | 'followEvents'> {
   const endpoint = createEndpoint(options)
   const send: Send = (given) => request(endpoint, withSignal(given, options.signal))
   const methods = Object.entries(table).map(([id, facts]) => [id, methodOf(facts, send)])
-  return { ...(Object.fromEntries(methods) as Methods), request: send }
+  return {
+    ...(Object.fromEntries(methods) as Methods),
+    request: send,
+    followEvents: (given = {}) => followEvents(endpoint, withSignal(given, options.signal)),
+  }
 }
 
 type Send = (given: PlainRequest) => Promise<Answer<unknown>>
@@ -113,7 +125,7 @@ function withoutUndefined(options: GrantryClientOptions): Partial<typeof DEFAULT
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
-function withSignal(given: PlainRequest, own: AbortSignal | undefined): PlainRequest {
+function withSignal<T extends { signal?: AbortSignal | undefined }>(given: T, own: AbortSignal | undefined): T {
   if (!own) return given
   return { ...given, signal: given.signal ? AbortSignal.any([own, given.signal]) : own }
 }

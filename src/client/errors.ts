@@ -108,6 +108,18 @@ export class CredentialsError extends GrantryError {
   }
 }
 
+/** A reader of events was away for longer than they are kept, and has missed some: it must look at the things themselves. */
+export class HistoryGoneError extends GrantryError {
+  override readonly name = 'HistoryGoneError'
+  /** For `after`, to go on with the oldest event that is kept; undefined when the server did not say. */
+  readonly cursor: string | undefined
+
+  constructor(problem: ProblemError) {
+    super(problem.message, { cause: problem })
+    this.cursor = stringOf(objectOf(problem.body).oldest_cursor)
+  }
+}
+
 interface ReadProblem {
   type: string
   code: string

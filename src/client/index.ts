@@ -17,11 +17,14 @@ export {
   CredentialsError,
   DeadlineError,
   GrantryError,
+  HistoryGoneError,
   NetworkError,
   ProblemError,
   UnexpectedAnswerError,
   type ProblemEntry,
 } from './errors.ts'
+export type { GrantryEvent } from './event.ts'
+export type { Followed, FollowOptions } from './follow.ts'
 export type {
   Answer,
   CallOptions,
@@ -36,3 +39,11 @@ export type {
 } from './operation.ts'
 export type * from './operations.ts'
 export type { PlainRequest } from './request.ts'
+export {
+  verifyWebhook,
+  WebhookVerificationError,
+  type WebhookDelivery,
+  type WebhookErrorCode,
+  type WebhookHeaders,
+  type WebhookMessage,
+} from './webhook.ts'

@@ -42,8 +42,8 @@ const BASE_MS = 100
 const CAP_MS = 5_000
 
 /** Full jitter: anything from nothing to twice as long as before, so that clients that failed together don't return together. */
-export function backoffMs(retries: number, random: () => number): number {
-  return random() * Math.min(CAP_MS, BASE_MS * 2 ** retries)
+export function backoffMs(retries: number, random: () => number, capMs = CAP_MS): number {
+  return random() * Math.min(capMs, BASE_MS * 2 ** retries)
 }
 
 /**

@@ -115,7 +115,7 @@ test('items are things of their own: added, changed and removed, each a change o
   t.like(await jsonOf(changed), { item: 'Jug', quantity: 2, amount_cents: 1_250 })
   const lost = await ada.call(jug, { method: 'DELETE', headers: { 'if-match': stale } })
   t.is(lost.status, 412)
-  t.is(lost.headers.get('etag'), changed.headers.get('etag'))
+  t.is(lost.headers.get('etag'), changed.headers.get('etag')!.replace(/-[0-9a-f]{8}"$/, '"'))
   const { data, links } = await jsonOf<ListBody<{ item: string; links: Record<string, string> }>>(
     ada.call(`${order.links.items}?limit=2`),
   )

@@ -151,6 +151,20 @@ test('a key is renamed and narrowed, of two changes of what was read one is made
   t.regex(audit[1].address, /^(127\.0\.0\.1|::1)$/)
 })
 
+test('a key that was used since has another tag, and the older one is still good for a change', async (t) => {
+  const { admin } = t.context
+  const made = await make(t.context)
+  const path = `/api-keys/${made.body.id}`
+  const unchanged = () => admin.get(path, { 'if-none-match': made.etag })
+  t.is((await unchanged()).status, 304, 'the secret that was shown once is no part of it')
+  t.true(await opens(t.context, made.body.value))
+  const used = await unchanged()
+  t.is(used.status, 200)
+  t.truthy(used.body.last_used_at)
+  const renamed = await admin.send('PATCH', path, { body: { name: 'Used' }, headers: { 'if-match': made.etag } })
+  t.is(renamed.status, 200)
+})
+
 test('a rotated key has two values until the overlap ends, and is rotated again only then', async (t) => {
   const { admin } = t.context
   const made = await make(t.context)

@@ -2,7 +2,7 @@
 import type { Cursors } from './cursor.ts'
 import { CSV_CONTENT_TYPE, toCsv } from './csv.ts'
 import type { Endpoint } from './endpoint.ts'
-import { strongTag, weakTag } from './etag.ts'
+import { strongTag, versionTag, weakTag } from './etag.ts'
 import { pick } from './fields.ts'
 import type { StoredAnswer } from './idempotency.ts'
 import { describePage, type Page } from './lists.ts'
@@ -14,8 +14,6 @@ export interface Rendering {
   endpoint: Endpoint
   request: CheckedRequest
   mediaType: string | undefined
-  /** What else the same version of a thing may look different by: the caller's scopes, as links depend on them. */
-  variant: readonly string[]
   cursors: Cursors | undefined
   /** The absolute URL of a path of this API and version. */
   urlOf: (path: string) => string
@@ -93,18 +91,24 @@ function contentLocation({ endpoint, request, inPath, path, urlOf }: Rendering, 
   return method === 'POST' ? {} : { 'content-location': urlOf(path) }
 }
 
-function tagOf({ endpoint, request, mediaType, variant }: Rendering, answer: Answer, body: string | null) {
-  const chosen = [...(request.fields ?? [])].sort().join(',')
-  if (answer.version !== undefined) {
-    return { etag: strongTag(answer.version, [mediaType ?? '', String(endpoint.version), chosen, ...variant]) }
+function tagOf({ endpoint, mediaType }: Rendering, answer: Answer, body: string | null) {
+  const { version, secrets = [] } = answer
+  if (version !== undefined) {
+    if (body === null) return { etag: versionTag(version) }
+    // Of what will be read from now on: a secret is shown once, and no tag is made of it.
+    const bytes = secrets.length === 0 ? body : JSON.stringify(leaveOut(body, secrets))
+    return { etag: strongTag(version, { mediaType, version: endpoint.version, bytes }) }
   }
   return endpoint.operation.method === 'GET' && body !== null && !answer.secrets ? { etag: weakTag(body) } : {}
+}
+
+function leaveOut(body: string, secrets: readonly string[]): Record<string, unknown> {
+  const all = JSON.parse(body) as Record<string, unknown>
+  return Object.fromEntries(Object.entries(all).filter(([name]) => !secrets.includes(name)))
 }
 
 /** The answer as it is kept for repetitions: without what is shown once, which it then says. */
 export function withoutSecrets(stored: StoredAnswer, secrets: readonly string[]): StoredAnswer {
   if (secrets.length === 0 || stored.body === null) return stored
-  const body = JSON.parse(stored.body) as Record<string, unknown>
-  const kept = Object.fromEntries(Object.entries(body).filter(([name]) => !secrets.includes(name)))
-  return { ...stored, body: JSON.stringify({ ...kept, secrets_omitted: true }) }
+  return { ...stored, body: JSON.stringify({ ...leaveOut(stored.body, secrets), secrets_omitted: true }) }
 }

@@ -44,9 +44,8 @@ export function createDispatch(options: ApiOptions): (ctx: Context) => Promise<v
       const mediaType = representation(ctx, endpoint)
       const { path, version, inPath } = aim
       const request = await readRequest(ctx, { endpoint, path, params: aim.match.params, query, cursors })
-      const variant = [...(principal?.scopes ?? [])].sort()
       const urlOf = (below: string) => rules.urlOf(version, below)
-      const rendering = { endpoint, request, mediaType, variant, cursors, urlOf, path, inPath }
+      const rendering = { endpoint, request, mediaType, cursors, urlOf, path, inPath }
       const outcome = await execute({
         ctx,
         rendering,

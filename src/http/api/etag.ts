@@ -1,7 +1,8 @@
 /**
  * Entity tags (RFC 9110 §8.8.3). A thing that counts its changes has a strong one, `"7-1f0c2a9b"`: its version, and a digest
- * of whatever else makes its representations differ. A list has a weak one, made of its bytes. When an answer is compressed
- * the coding is added (`"7-1f0c2a9b-br"`, §8.8.3.3), and taken off again when a caller sends the tag back.
+ * of the bytes, as some of what is shown changes without a version: links, or when a key was last used. A change is for a
+ * version, a cache is for bytes. A list has a weak tag, made of its bytes. When an answer is compressed the coding is added
+ * (`"7-1f0c2a9b-br"`, §8.8.3.3), and taken off again when a caller sends the tag back.
  */
 import { createHash } from 'node:crypto'
 
@@ -12,12 +13,24 @@ export interface EntityTag {
 }
 
 const CODED = /^(.+)-(?:gzip|br|zstd)$/
-const STRONG = /^(\d{1,15})-[0-9a-f]{8}$/
+const STRONG = /^(\d{1,15})(?:-[0-9a-f]{8})?$/
 
-/** @param variant media type, version of the API, chosen fields, scopes: what the same version may look different by */
-export function strongTag(version: number, variant: readonly string[]): string {
-  const digest = createHash('sha256').update(JSON.stringify(variant)).digest('hex').slice(0, 8)
+export interface Representation {
+  mediaType: string | undefined
+  /** Of the API. */
+  version: number
+  bytes: string
+}
+
+/** @param version of the thing. The media type counts, too: the same bytes mean something else as another type. */
+export function strongTag(version: number, { mediaType = '', version: ofApi, bytes }: Representation): string {
+  const digest = createHash('sha256').update(`${mediaType}\0${ofApi}\0${bytes}`).digest('hex').slice(0, 8)
   return `"${version}-${digest}"`
+}
+
+/** `"7"`: the version, where nothing of it is shown. It is good for a change, and no cache ever holds it. */
+export function versionTag(version: number): string {
+  return `"${version}"`
 }
 
 export function weakTag(bytes: string): string {

@@ -7,7 +7,7 @@ import type { Context } from 'koa'
 import { commonProblems, Problem, problemsOf } from '../problem.ts'
 import { renderAnswer, statusOf, withoutSecrets, type Rendering } from './answer.ts'
 import { checkAnswer } from './check-answers.ts'
-import { strongTag } from './etag.ts'
+import { versionTag } from './etag.ts'
 import { fingerprint, readIdempotencyKey } from './idempotency-key.ts'
 import type { IdempotencyStore, IdempotentRequest, StoredAnswer } from './idempotency.ts'
 import type { Answer, Call, Principal } from './operation.ts'
@@ -106,12 +106,11 @@ async function checkConditions(execution: Execution, db: Knex): Promise<number |
   return undefined
 }
 
-/** The version that stands now, and the tag that its plain JSON representation has. */
+/** The version that stands now, and the tag that is good for a change of it. */
 async function currentOf(execution: Execution, db: Knex): Promise<Current> {
-  const { endpoint, variant } = execution.rendering
-  const version = await endpoint.operation.precondition?.({ ...callOf(execution, db, undefined), body: undefined })
-  if (version === undefined) return { version, tag: undefined }
-  return { version, tag: strongTag(version, ['application/json', String(endpoint.version), '', ...variant]) }
+  const { operation } = execution.rendering.endpoint
+  const version = await operation.precondition?.({ ...callOf(execution, db, undefined), body: undefined })
+  return { version, tag: version === undefined ? undefined : versionTag(version) }
 }
 
 /** Whoever lost to another change learns what is current now, also when only the verb saw it under its lock. */

@@ -102,7 +102,7 @@ export interface Answer {
   body?: object
   /** A part of a list; instead of `body`. */
   list?: Found
-  /** Counts the changes of the thing: its strong ETag is made of it. Left out: a weak one is made of the bytes. */
+  /** Counts the changes of the thing: its strong ETag is made of it and of the bytes. Left out: a weak one is made of the bytes alone. */
   version?: number
   /** Of what was made: path of this API (`/users/usr_…`). */
   location?: string

@@ -83,22 +83,25 @@ test.serial('a long poll waits for the first event, and its answer says that it 
   t.true(Date.now() - started >= 900)
 })
 
-test.serial('cursors that are none, of nowhere, or channels that are not the caller’s are refused by name', async (t) => {
-  const nonsense = await admin('GET', '/events?after=nonsense')
-  t.is(nonsense.status, 400)
-  t.like(nonsense.body, { errors: [{ parameter: 'after' }] })
-  t.like((await admin('GET', '/events?after=999999999')).body, { status: 400 })
-  t.is((await admin('GET', '/events?channels=orders')).status, 400)
-  const limited = await management.withKey('events:read', 'users:read')
-  const forbidden = await limited('GET', '/events?channels=clients')
-  t.is(forbidden.status, 403)
-  t.regex(forbidden.headers.get('www-authenticate') ?? '', /error="insufficient_scope", scope="clients:read"/)
-  t.is((await (await management.withKey('users:read'))('GET', '/events')).status, 403)
-  const from = await here()
-  await makeClient()
-  const { body } = await limited('GET', `/events?after=${from}`, { headers: { prefer: 'wait=1' } })
-  t.deepEqual((body as EventPage).data, [])
-})
+test.serial(
+  'cursors that are none, of nowhere, or channels that are not the caller’s are refused by name',
+  async (t) => {
+    const nonsense = await admin('GET', '/events?after=nonsense')
+    t.is(nonsense.status, 400)
+    t.like(nonsense.body, { errors: [{ parameter: 'after' }] })
+    t.like((await admin('GET', '/events?after=999999999')).body, { status: 400 })
+    t.is((await admin('GET', '/events?channels=orders')).status, 400)
+    const limited = await management.withKey('events:read', 'users:read')
+    const forbidden = await limited('GET', '/events?channels=clients')
+    t.is(forbidden.status, 403)
+    t.regex(forbidden.headers.get('www-authenticate') ?? '', /error="insufficient_scope", scope="clients:read"/)
+    t.is((await (await management.withKey('users:read'))('GET', '/events')).status, 403)
+    const from = await here()
+    await makeClient()
+    const { body } = await limited('GET', `/events?after=${from}`, { headers: { prefer: 'wait=1' } })
+    t.deepEqual((body as EventPage).data, [])
+  },
+)
 
 test.serial('a stream tells events as they come, goes on after Last-Event-ID, and ends with its key', async (t) => {
   const { issuer, db } = management.server
@@ -145,49 +148,55 @@ test.serial('the socket of a revoked key closes with 4401 and tells nothing that
   t.is(frames.filter(({ type }) => type === 'event').length, 1)
 })
 
-test.serial('a webhook is made, tested, told of events, read with its attempts, replayed, paused and deleted', async (t) => {
-  const received: { headers: IncomingHttpHeaders; body: string }[] = []
-  const server = createServer(async (req, res) => {
-    let body = ''
-    for await (const chunk of req.setEncoding('utf8')) body += String(chunk)
-    received.push({ headers: req.headers, body })
-    res.end('thanks')
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  t.teardown(() => server.close())
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
-  const { status, body: made, headers } = await admin('POST', '/webhooks', { body: { url, events: ['client.*'] } })
-  t.is(status, 201)
-  t.is(headers.get('cache-control'), 'no-store')
-  const { id, secret, links } = made as { id: string; secret: string; links: Record<string, unknown> }
-  t.truthy(links.test)
-  const tried = await admin('POST', `/webhooks/${id}/tests`)
-  t.is(tried.status, 202)
-  await until(() => received.length === 1)
-  const verifier = new Verifier(secret)
-  t.like(verifier.verify(received[0]!.body, received[0]!.headers as Record<string, string>), { type: 'webhook.test' })
-  const client = await makeClient()
-  await until(() => received.length >= 2)
-  const event = JSON.parse(received.at(-1)!.body) as { data: { id: string; subject: string } }
-  t.is(event.data.subject, client)
-  const path = new URL(tried.headers.get('location') ?? '').pathname.replace('/api/v1', '')
-  await until(async () => ((await admin('GET', path)).body as { state: string }).state === 'delivered')
-  t.like((await admin('GET', path)).body, { attempt_log: [{ number: 1, status: 200, answer: 'thanks' }] })
-  const replayed = await admin('POST', `/webhooks/${id}/deliveries`, { body: { event_id: event.data.id } })
-  t.deepEqual([replayed.status, replayed.body], [202, { deliveries: 1, next_from: null }])
-  await until(() => received.filter(({ headers: sent }) => sent['webhook-id'] === event.data.id).length === 2)
+test.serial(
+  'a webhook is made, tested, told of events, read with its attempts, replayed, paused and deleted',
+  async (t) => {
+    const received: { headers: IncomingHttpHeaders; body: string }[] = []
+    const server = createServer(async (req, res) => {
+      let body = ''
+      for await (const chunk of req.setEncoding('utf8')) body += String(chunk)
+      received.push({ headers: req.headers, body })
+      res.end('thanks')
+    }).listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    t.teardown(() => server.close())
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    const { status, body: made, headers } = await admin('POST', '/webhooks', { body: { url, events: ['client.*'] } })
+    t.is(status, 201)
+    t.is(headers.get('cache-control'), 'no-store')
+    const { id, secret, links } = made as { id: string; secret: string; links: Record<string, unknown> }
+    t.truthy(links.test)
+    const tried = await admin('POST', `/webhooks/${id}/tests`)
+    t.is(tried.status, 202)
+    await until(() => received.length === 1)
+    const verifier = new Verifier(secret)
+    t.like(verifier.verify(received[0]!.body, received[0]!.headers as Record<string, string>), { type: 'webhook.test' })
+    const client = await makeClient()
+    await until(() => received.length >= 2)
+    const event = JSON.parse(received.at(-1)!.body) as { data: { id: string; subject: string } }
+    t.is(event.data.subject, client)
+    const path = new URL(tried.headers.get('location') ?? '').pathname.replace('/api/v1', '')
+    await until(async () => ((await admin('GET', path)).body as { state: string }).state === 'delivered')
+    t.like((await admin('GET', path)).body, { attempt_log: [{ number: 1, status: 200, answer: 'thanks' }] })
+    const replayed = await admin('POST', `/webhooks/${id}/deliveries`, { body: { event_id: event.data.id } })
+    t.deepEqual([replayed.status, replayed.body], [202, { deliveries: 1, next_from: null }])
+    await until(() => received.filter(({ headers: sent }) => sent['webhook-id'] === event.data.id).length === 2)
 
-  const read = await admin('GET', `/webhooks/${id}`)
-  t.false('secret' in (read.body as object))
-  const etag = read.headers.get('etag')!
-  t.is((await admin('PATCH', `/webhooks/${id}`, { body: { state: 'paused' } })).status, 428)
-  const paused = await admin('PATCH', `/webhooks/${id}`, { body: { state: 'paused' }, headers: { 'if-match': etag } })
-  t.like(paused.body, { state: 'paused' })
-  t.is((await admin('POST', `/webhooks/${id}/tests`)).status, 409)
-  t.is((await admin('DELETE', `/webhooks/${id}`, { headers: { 'if-match': etag } })).status, 412)
-  t.is((await admin('DELETE', `/webhooks/${id}`, { headers: { 'if-match': paused.headers.get('etag')! } })).status, 204)
-  t.is((await admin('GET', `/webhooks/${id}`)).status, 404)
-})
+    const read = await admin('GET', `/webhooks/${id}`)
+    t.false('secret' in (read.body as object))
+    const etag = read.headers.get('etag')!
+    t.is((await admin('PATCH', `/webhooks/${id}`, { body: { state: 'paused' } })).status, 428)
+    const paused = await admin('PATCH', `/webhooks/${id}`, { body: { state: 'paused' }, headers: { 'if-match': etag } })
+    t.like(paused.body, { state: 'paused' })
+    t.is((await admin('POST', `/webhooks/${id}/tests`)).status, 409)
+    t.is((await admin('DELETE', `/webhooks/${id}`, { headers: { 'if-match': etag } })).status, 412)
+    t.is(
+      (await admin('DELETE', `/webhooks/${id}`, { headers: { 'if-match': paused.headers.get('etag')! } })).status,
+      204,
+    )
+    t.is((await admin('GET', `/webhooks/${id}`)).status, 404)
+  },
+)
 
 test.serial('nobody subscribes a URL to what they may not see, or points another’s webhook elsewhere', async (t) => {
   const limited = await management.withKey('webhooks:read', 'webhooks:write', 'events:read', 'clients:read')

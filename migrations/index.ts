@@ -10,8 +10,9 @@ import * as management from './0007-management.ts'
 import * as lists from './0008-lists.ts'
 import * as eventOrder from './0009-event-order.ts'
 import * as webhooks from './0010-webhooks.ts'
-import * as dpop from './0013-dpop.ts'
 import * as clientKeys from './0012-client-keys.ts'
+import * as dpop from './0013-dpop.ts'
+import * as device from './0014-device.ts'
 
 export interface Migration {
   name: string
@@ -30,6 +31,7 @@ export const migrations: readonly Migration[] = [
   { name: '0008-lists', ...lists },
   { name: '0009-event-order', ...eventOrder },
   { name: '0010-webhooks', ...webhooks },
-  { name: '0013-dpop', ...dpop },
   { name: '0012-client-keys', ...clientKeys },
+  { name: '0013-dpop', ...dpop },
+  { name: '0014-device', ...device },
 ]

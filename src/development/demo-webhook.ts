@@ -27,17 +27,16 @@ const OWNER = 'cli'
 
 const DESCRIPTION = 'Tells the demo what happens to its users'
 
-/** What may be about a person, or about an app that they use. */
+/** What may be about a person: the playground shows people what happened to themselves. */
 const PATTERNS = [
   'user.*',
   'session.*',
   'login.*',
   'consent.*',
   'grant.*',
-  'token.*',
+  'token.revoked',
   'refresh_token.*',
   'authorization_code.*',
-  'client.*',
 ].filter((pattern) => typesOf(pattern))
 
 /**

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { chromium, testInChromium } from '../support/chromium.ts'
+import { deliver, webhookSecret } from '../support/deliveries.ts'
 import { fileScope, startDemoFixture, type DemoFixture } from '../support/demo.ts'
 
 const WIDE = { width: 1280, height: 850 }
@@ -123,6 +124,46 @@ testInChromium('an expired access token is refused, and the page says how to go 
   await page.getByTestId('sign-in').click()
   await page.getByTestId('timer').getByText('The access token has expired').waitFor()
   t.regex(await press(page, 'call-api', 'api-result', /expired. Refresh below/), /error="invalid_token"/)
+})
+
+testInChromium('events are told live, newest first, and go on after a break and with the next token', async (t) => {
+  const { demo, issuer } = await startDemoFixture(t, {
+    clientId: 'cli_playground',
+    user,
+    webhookSecret,
+    accessTokenSeconds: 4,
+  })
+  const tell = (type: string, sub = user.sub) =>
+    deliver({ demo }, { userId: sub, type, data: { address: '192.0.2.7' } })
+  await tell('consent.granted')
+  const page = await open(t)
+  const asked: (string | undefined)[] = []
+  page.on('request', (request) => {
+    if (request.headers().accept === 'text/event-stream') asked.push(request.headers()['last-event-id'])
+  })
+  await page.goto(demo.url)
+  await page.getByTestId('events-state').getByText('Sign in to follow').waitFor()
+  await page.getByTestId('sign-in').click()
+  await page.getByTestId('events-state').getByText('Live').waitFor()
+  await tell('user.updated', 'usr_bob')
+  await tell('login.failed')
+  const news = page.locator('[aria-live=polite]')
+  await news.getByText('Somebody tried to sign in as you, with a wrong password.').waitFor()
+  t.regex(
+    await shown(page, 'events'),
+    /^Somebody tried .* login\.failed ses_x · from 192\.0\.2\.7 You allowed an app .* consent\.granted ses_x/,
+  )
+  t.notRegex(await shown(page, 'events'), /Your account was changed/)
+
+  await page.getByTestId('events-state').getByText('The access token has ended').waitFor()
+  await tell('grant.revoked')
+  await press(page, 'refresh', 'refresh-result', /old one is used up/)
+  await page.getByTestId('events').getByText('A family of tokens ended').waitFor()
+  t.deepEqual(asked, ['1', '3'])
+  await page.getByTestId('sign-out').click()
+  await page.getByTestId('events-state').getByText('Sign in to follow').waitFor()
+  t.is(await page.getByTestId('events').getByText('family').count(), 0)
+  t.is(issuer.requests.get('/session/end'), 1)
 })
 
 testInChromium('tokens live in memory only: nothing is stored, and a reload forgets them', async (t) => {
@@ -262,7 +303,7 @@ const VIOLATIONS = `axe.run(document, { resultTypes: ['violations'] })
 for (const colorScheme of ['light', 'dark'] as const) {
   for (const viewport of [WIDE, NARROW]) {
     testInChromium(`accessible and steady in every state, ${colorScheme}, ${viewport.width} px wide`, async (t) => {
-      const { demo, issuer } = await startDemoFixture(t, { clientId: 'cli_playground', user })
+      const { demo, issuer } = await startDemoFixture(t, { clientId: 'cli_playground', user, webhookSecret })
       const page = await open(t, { colorScheme, viewport })
       const check = async (state: string) => {
         await page.evaluate(axe)
@@ -278,6 +319,16 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await page.getByTestId('status').getByText('Signed in').waitFor()
       await press(page, 'call-api', 'api-result', /your orders/)
       await check('signed in')
+      for (const type of [
+        'consent.granted',
+        'user.updated',
+        'refresh_token.reuse_detected',
+        'authorization_code.reuse_detected',
+      ]) {
+        await deliver({ demo }, { userId: user.sub, type, data: { address: '192.0.2.7' } })
+      }
+      await page.getByTestId('events').getByText('A used code came back').waitFor()
+      await check('told')
       await press(page, 'refresh', 'refresh-result', /used up/)
       await press(page, 'call-without-token', 'api-result', /wants a good token/)
       await press(page, 'replay-now', 'refresh-result', /same successor/)

@@ -98,6 +98,13 @@ test('a delivery that is too large is refused, whatever it says of its length', 
   t.true(answer === undefined || answer.status === 413)
 })
 
+test('what is about nobody is taken, and not kept', async (t) => {
+  t.is((await deliver(fixture, { id: 'evt_nobody', type: 'client.created' })).status, 204)
+  const ada = newPerson(fixture)
+  t.is((await deliver(fixture, { id: 'evt_nobody', userId: ada.sub })).status, 204)
+  t.is((await eventsOf(ada)).length, 1)
+})
+
 test('without a secret there is nothing that takes deliveries', async (t) => {
   const { demo } = await startDemoFixture(t)
   t.is((await deliver({ demo })).status, 404)

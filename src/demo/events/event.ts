@@ -14,8 +14,8 @@ export interface AccountEvent {
   /** `session.ended` */
   type: string
   at: Date
-  /** Whom it is about; null: nobody in particular. */
-  userId: string | null
+  /** Whom it is about. */
+  userId: string
   /** The id of what it happened to: a session, a grant, a client. */
   subject: string | null
   clientId: string | null
@@ -41,7 +41,7 @@ export const accountEventsTable = `
     id text not null unique,
     type text not null,
     at timestamptz not null,
-    user_id text,
+    user_id text not null,
     subject text,
     client_id text,
     data jsonb not null

@@ -21,8 +21,7 @@ export function keepEvent(db: Db, event: AccountEvent): Promise<boolean> {
          (select position from account_events order by position desc offset ? limit 1)`,
       [MOST_EVENTS],
     )
-    // Without a name it would be the empty text that wakes everybody.
-    if (userId) await trx.raw('select pg_notify(?, ?)', [EVENTS_CHANNEL, userId])
+    await trx.raw('select pg_notify(?, ?)', [EVENTS_CHANNEL, userId])
     return true
   })
 }

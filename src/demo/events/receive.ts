@@ -45,15 +45,16 @@ export function webhookRoutes({ db, log, verify }: Receiver): Router {
     // Before anything is parsed: what a stranger sends is bytes, and stays that.
     if (!verify(body, ctx.req.headers)) throw problem('webhook-not-verified')
     const event = readEvent(ctx.get('webhook-id'), body)
-    const isNew = await keepEvent(db, event)
-    log.debug({ event: event.id, type: event.type, repeated: !isNew }, 'an event was delivered')
+    // What is about nobody would only push out what is about somebody.
+    const isNew = event.userId !== null && (await keepEvent(db, { ...event, userId: event.userId }))
+    log.debug({ event: event.id, type: event.type, kept: isNew }, 'an event was delivered')
     ctx.status = 204
   })
   return router
 }
 
 /** @throws Problem 400 */
-function readEvent(deliveryId: string, body: Buffer): AccountEvent {
+function readEvent(deliveryId: string, body: Buffer): Omit<AccountEvent, 'userId'> & { userId: string | null } {
   const { success, data } = deliverySchema.safeParse(strictJson(body))
   if (!success || !id.safeParse(deliveryId).success) {
     throw problem('invalid-request', { detail: 'The delivery is no event in JSON' })

@@ -1,6 +1,7 @@
 /**
  * The playground: joins the buttons to what they do. All state is in this module and goes with the tab.
  */
+import { createEventPanel } from './events.js'
 import { exchange } from './exchange.js'
 import * as families from './family.js'
 import * as oauth from './oauth.js'
@@ -11,8 +12,10 @@ import { byId, drawExchange, drawFamily, drawToken, element, notice, show, words
 const MARGIN_MS = 1_500
 const ITEMS = ['Coffee grinder', 'Milk jug', 'Paper filters, 100', 'Espresso cups, set of 4', 'Cleaning brush']
 
-/** @type {oauth.Config} */
+/** @type {import('./events.js').Config} */
 let config
+/** @type {ReturnType<typeof createEventPanel> | undefined} */
+let events
 /** @type {oauth.Metadata | undefined} */
 let metadata
 /** @type {{ access_token: string, id_token?: string } | undefined} */
@@ -207,12 +210,13 @@ function reportRefusal(text, done) {
   )
 }
 
-// Step 5.
+// Step 6.
 
 function signOut() {
   const hint = tokens?.id_token
   tokens = undefined
   family = undefined
+  events?.stop()
   location.assign(oauth.signOutUrl(config, known(), hint))
 }
 
@@ -223,6 +227,7 @@ function acceptTokens(received) {
   tokens = { access_token: received.access_token, id_token: received.id_token ?? tokens?.id_token }
   drawTokenInto('access-token', tokens.access_token)
   drawTokenInto('id-token', tokens.id_token)
+  events?.follow(tokens.access_token)
 }
 
 /** @param {string} id @param {string | undefined} token */
@@ -344,6 +349,8 @@ async function start() {
   if (here.origin !== config.resource) return location.replace(config.resource + here.pathname + here.search)
   // A code must not stay in the address bar or the history.
   if (oauth.isReturn(here)) history.replaceState(null, '', '/')
+  events = createEventPanel(config)
+  byId('account').setAttribute('href', `${config.issuer}/account`)
   byId('issuer').textContent = config.issuer
   byId('api').textContent = config.resource
   byId('discovery').setAttribute('href', `${config.issuer}/.well-known/openid-configuration`)

@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import type { Database } from './connect.ts'
+import { passingFault } from './passing-fault.ts'
 
 const ATTEMPTS = 4
-/** Serialization failure and deadlock: PostgreSQL undid this transaction for another's sake, and it may simply be tried again. */
-const RETRYABLE = new Set(['40001', '40P01'])
 
 /**
  * Runs the work in a transaction, again (up to four times) when it lost against a concurrent one. So the work must do nothing
@@ -18,7 +17,7 @@ export async function inTransaction<T>(
     try {
       return await db.knex.transaction(work)
     } catch (error) {
-      if (attempt === ATTEMPTS || !RETRYABLE.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+      if (attempt === ATTEMPTS || passingFault(error) !== 'contention') throw error
       // Not all losers at once.
       await delay(Math.random() * 10 * 2 ** attempt)
     }

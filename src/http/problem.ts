@@ -4,6 +4,7 @@
  * endpoints speak another language and never come here.
  */
 import type { Context, Middleware } from 'koa'
+import { passingFault } from '../database/passing-fault.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { commonProblems } from './common-problems.ts'
 import { languageOf, type Language } from './language.ts'
@@ -86,8 +87,8 @@ export interface ProblemRendering {
 }
 
 /**
- * Renders everything that goes wrong further in, also what is merely left unanswered: 4xx is logged at info, a bug at
- * error, and nothing of a bug leaves but its `trace_id`. Errors of others count when they carry `status` and `expose`, as
+ * Renders everything that goes wrong further in, also what is merely left unanswered: 4xx is logged at info, a database that
+ * is out of reach for now is 503 and a warning, a bug an error, and nothing of either leaves but the `trace_id`. Errors of others count when they carry `status` and `expose`, as
  * `http-errors` and `TokenError` do. Titles are in the caller's language. Stands inside `trace`, which gives the `trace_id`.
  */
 export function renderProblems({ log, typeBase }: ProblemRendering): Middleware {
@@ -129,8 +130,16 @@ export function isBelow(base: string, path: string): boolean {
 
 const PROBLEM_TYPE = 'application/problem+json'
 
+/** Seconds: the loser against a concurrent transaction has to wait for no more than that; a database that was lost, for its return. */
+const PATIENCE = { contention: '1', connection: '5' } as const
+
 function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
+  const passing = passingFault(error)
+  if (passing) {
+    const headers = { 'retry-after': PATIENCE[passing] }
+    return new Problem('unavailable', commonProblems.unavailable, { headers, cause: error })
+  }
   const { status, expose, message, headers } = (error ?? {}) as {
     status?: unknown
     expose?: boolean

@@ -7,7 +7,14 @@ import type { Operation, ResponseRules } from './operation.ts'
 /** Which operations can answer with which of the problems that every API knows. */
 const IMPLIED: readonly { codes: readonly string[]; when: (operation: Operation) => boolean }[] = [
   {
-    codes: ['invalid-request', 'version-conflict', 'version-unknown', 'too-many-requests', 'internal-error'],
+    codes: [
+      'invalid-request',
+      'version-conflict',
+      'version-unknown',
+      'too-many-requests',
+      'internal-error',
+      'unavailable',
+    ],
     when: () => true,
   },
   { codes: ['not-acceptable'], when: ({ responses }) => Object.values(responses).some(hasContent) },

@@ -26,7 +26,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'resource-server': ['lib'],
   client: ['lib'],
   declaration: ['lib', 'database/transaction', 'type:database', 'registry'],
-  demo: ['lib', 'http', 'telemetry', 'database', 'resource-server'],
+  demo: ['lib', 'http', 'telemetry', 'database', 'resource-server', 'client'],
 }
 
 /** The only folders that may import these packages. */

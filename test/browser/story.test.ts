@@ -6,7 +6,7 @@ import type { Page } from 'playwright-core'
 import { freePort, startProcess } from '../support/auth-server.ts'
 import { chromium, testInChromium } from '../support/chromium.ts'
 
-testInChromium('playground → sign-in → consent → tokens → API → refresh → replay → sign-out', async (t) => {
+testInChromium('playground → sign-in → consent → tokens → API → refresh → replay → events → sign-out', async (t) => {
   t.timeout(240_000)
   const [port, demoPort] = await Promise.all([freePort(), freePort()])
   const directory = mkdtempSync(join(tmpdir(), 'story-'))
@@ -47,6 +47,10 @@ testInChromium('playground → sign-in → consent → tokens → API → refres
   await page.getByTestId('replay-late').click()
   await shows(page, 'refresh-result', /invalid_grant/, 60_000)
   await shows(page, 'family', /dead/)
+  await shows(page, 'events', /A used refresh token came back[\s\S]*You allowed an app to act for you/)
+  await withdrawElsewhere(await context.newPage(), `http://localhost:${port}`)
+  await shows(page, 'events', /You took an app’s permission back/)
+  t.is(await page.evaluate('performance.getEntriesByType("navigation").length'), 1, 'the page was not loaded again')
   const kept = await page.evaluate('JSON.stringify({ ...localStorage, ...sessionStorage })')
   t.is(kept, '{}', 'no token outlives the tab')
   await page.getByTestId('sign-out').click()
@@ -59,6 +63,14 @@ testInChromium('playground → sign-in → consent → tokens → API → refres
   t.true(await page.isVisible('input[name=password]'), 'signed out everywhere')
   t.deepEqual(faults, [])
 })
+
+/** In another window of the same browser, on the page of one's account. */
+async function withdrawElsewhere(page: Page, issuer: string): Promise<void> {
+  await page.goto(`${issuer}/account`)
+  await page.locator('form[action="/account/apps/revoke"] button').click()
+  await page.waitForLoadState()
+  await page.close()
+}
 
 async function shows(page: Page, testId: string, pattern: RegExp, timeout = 30_000): Promise<void> {
   await page.getByTestId(testId).filter({ hasText: pattern }).first().waitFor({ timeout })

@@ -115,8 +115,8 @@ function api(options: OrdersApiOptions, versions: ApiVersion[], typeBase: string
       return token && principalOf(token)
     },
     challenge: (scope, error) => {
-      const { missing, insufficient } = verifier.refusals
-      return (error ? insufficient(scope ?? '') : missing(scope)).challenge ?? 'Bearer'
+      const { refusals } = verifier
+      return (error ? refusals.insufficient(scope ?? '') : refusals.missing(scope)).challenge ?? 'Bearer'
     },
     problemOf,
     idempotency: createIdempotencyStore({ knex: db.knex }),

@@ -434,6 +434,7 @@ export type ListResourcesFilters = {
     | 'signing_alg'
     | 'access_token_ttl'
     | 'token_claims'
+    | 'introspection_clients'
     | 'scopes'
     | 'built_in'
     | 'version'
@@ -484,6 +485,7 @@ export type ListClientsFilters = {
     | 'allowed_origins'
     | 'openid_scopes'
     | 'first_party'
+    | 'dpop_bound_access_tokens'
     | 'built_in'
     | 'disabled'
     | 'disabled_at'
@@ -642,6 +644,7 @@ export type ListWebhookDeliveriesFilters = {
     | 'token.revoked'
     | 'grant.revoked'
     | 'authorization_code.reuse_detected'
+    | 'device_code.reuse_detected'
     | 'refresh_token.reuse_detected'
     | 'client.created'
     | 'client.updated'
@@ -818,6 +821,7 @@ export type ProblemCode =
   | 'privilege-raised'
   | 'too-many-requests'
   | 'unauthenticated'
+  | 'unavailable'
   | 'unsupported-media-type'
   | 'username-taken'
   | 'version-conflict'
@@ -900,9 +904,48 @@ export type ApiKeyChange = {
   )[]
 }
 
+/** A key to the management API was made. */
+export type ApiKeyCreatedEvent = EventEnvelope & {
+  type: 'api_key.created'
+  data: {
+    /** What it is for. */
+    name: string
+    /** What it may do. */
+    scopes: string[]
+    /** When it ends. */
+    expires_at: string | null
+  }
+}
+
+/** An API key ended. */
+export type ApiKeyRevokedEvent = EventEnvelope & {
+  type: 'api_key.revoked'
+  data: Record<string, never>
+}
+
+/** An API key has a new value. */
+export type ApiKeyRotatedEvent = EventEnvelope & {
+  type: 'api_key.rotated'
+  data: {
+    /** For how long the one before works on. */
+    overlap_seconds: number
+  }
+}
+
 export type ApiKeyRotation = {
   /** How long the value in use still works. 0 ends it at once, as after a leak. */
   overlap_seconds?: number
+}
+
+/** The name or scopes of an API key changed. */
+export type ApiKeyUpdatedEvent = EventEnvelope & {
+  type: 'api_key.updated'
+  data: {
+    /** The names of the fields that changed; not what they were or are. */
+    fields: string[]
+    /** What it may do. */
+    scopes?: string[]
+  }
 }
 
 /** One change, as it was recorded in its own transaction. Entries are never altered; of people who were deleted the names go. */
@@ -983,6 +1026,12 @@ export type AuditEvent = {
   }
 }
 
+/** A code was used twice: everything issued for it is revoked. */
+export type AuthorizationCodeReuseDetectedEvent = EventEnvelope & {
+  type: 'authorization_code.reuse_detected'
+  data: Record<string, never>
+}
+
 export type Client = {
   /** `cli_…`; the client_id. */
   id: string
@@ -993,7 +1042,9 @@ export type Client = {
   /** How it proves itself at the token endpoint. Default: `client_secret_basic`, or `none` without a secret. */
   token_endpoint_auth_method: 'none' | 'client_secret_basic' | 'client_secret_post'
   /** Default: what the kind usually needs. */
-  grant_types: ('authorization_code' | 'refresh_token' | 'client_credentials')[]
+  grant_types: (
+    'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
+  )[]
   /** Where a browser may be sent with a code, character by character. */
   redirect_uris: string[]
   /** Where a browser may be sent after logout. */
@@ -1004,6 +1055,8 @@ export type Client = {
   openid_scopes: ('openid' | 'profile' | 'email' | 'offline_access')[]
   /** It is the operator’s own and may skip consent. */
   first_party: boolean
+  /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
+  dpop_bound_access_tokens: boolean
   /** Part of Grantry itself: it can be read and nothing else. */
   built_in: boolean
   disabled: boolean
@@ -1058,7 +1111,9 @@ export type ClientChange = {
   /** How it proves itself at the token endpoint. Default: `client_secret_basic`, or `none` without a secret. */
   token_endpoint_auth_method?: 'none' | 'client_secret_basic' | 'client_secret_post'
   /** Default: what the kind usually needs. */
-  grant_types?: ('authorization_code' | 'refresh_token' | 'client_credentials')[]
+  grant_types?: (
+    'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
+  )[]
   /** Where a browser may be sent with a code, character by character. */
   redirect_uris?: string[]
   /** Where a browser may be sent after logout. */
@@ -1069,10 +1124,52 @@ export type ClientChange = {
   openid_scopes?: ('openid' | 'profile' | 'email' | 'offline_access')[]
   /** It is the operator’s own and may skip consent. */
   first_party?: boolean
+  /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
+  dpop_bound_access_tokens?: boolean
   /** What it may ask of resources. The list is set as a whole. */
   access?: ClientAccessRequest[]
   /** true shuts the client out and ends its tokens; false lets it in again. */
   disabled?: boolean
+}
+
+/** A client was registered. */
+export type ClientCreatedEvent = EventEnvelope & {
+  type: 'client.created'
+  data: {
+    /** `web`, `spa`, `native` or `service`. */
+    kind: string
+    /** Whether consent may be skipped for it. */
+    first_party: boolean
+  }
+}
+
+/** A client is gone. */
+export type ClientDeletedEvent = EventEnvelope & {
+  type: 'client.deleted'
+  data: {
+    /** What it was called. */
+    name: string
+    /** How many token families ended with it. */
+    grants_revoked: number
+  }
+}
+
+/** A client may do nothing any more. */
+export type ClientDisabledEvent = EventEnvelope & {
+  type: 'client.disabled'
+  data: {
+    /** How many token families ended with it. */
+    grants_revoked: number
+  }
+}
+
+/** A client may ask for tokens again. */
+export type ClientEnabledEvent = EventEnvelope & {
+  type: 'client.enabled'
+  data: {
+    /** How many token families ended with it. */
+    grants_revoked: number
+  }
 }
 
 /** What is left out takes its default. Whether the client is disabled stays as it is. */
@@ -1084,7 +1181,9 @@ export type ClientReplacement = {
   /** How it proves itself at the token endpoint. Default: `client_secret_basic`, or `none` without a secret. */
   token_endpoint_auth_method?: 'none' | 'client_secret_basic' | 'client_secret_post'
   /** Default: what the kind usually needs. */
-  grant_types?: ('authorization_code' | 'refresh_token' | 'client_credentials')[]
+  grant_types?: (
+    'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
+  )[]
   /** Where a browser may be sent with a code, character by character. */
   redirect_uris?: string[]
   /** Where a browser may be sent after logout. */
@@ -1095,6 +1194,8 @@ export type ClientReplacement = {
   openid_scopes?: ('openid' | 'profile' | 'email' | 'offline_access')[]
   /** It is the operator’s own and may skip consent. */
   first_party?: boolean
+  /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
+  dpop_bound_access_tokens?: boolean
   /** What it may ask of resources. The list is set as a whole. */
   access?: ClientAccessRequest[]
 }
@@ -1117,6 +1218,15 @@ export type ClientSecret = {
   }
 }
 
+/** One of the secrets of a client ended. */
+export type ClientSecretDeletedEvent = EventEnvelope & {
+  type: 'client.secret_deleted'
+  data: {
+    /** The id of the secret, `sec_…`. */
+    secret_id: string
+  }
+}
+
 export type ClientSecretHint = {
   /** `sec_…` */
   id: string
@@ -1125,6 +1235,28 @@ export type ClientSecretHint = {
   /** When it was made. */
   created_at: string
   expires_at: string | null
+}
+
+/** A client has a new secret. */
+export type ClientSecretRotatedEvent = EventEnvelope & {
+  type: 'client.secret_rotated'
+  data: {
+    /** The id of the secret, `sec_…`. */
+    secret_id: string
+    /** For how long the one before works on. */
+    overlap_seconds: number
+  }
+}
+
+/** The settings of a client changed. */
+export type ClientUpdatedEvent = EventEnvelope & {
+  type: 'client.updated'
+  data: {
+    /** The names of the fields that changed; not what they were or are. */
+    fields: string[]
+    /** Whether consent may be skipped for it. */
+    first_party?: boolean
+  }
 }
 
 /** What someone allows one app. */
@@ -1154,6 +1286,39 @@ export type Consent = {
   }
 }
 
+/** A person allowed a client something. */
+export type ConsentGrantedEvent = EventEnvelope & {
+  type: 'consent.granted'
+  data: {
+    /** OpenID Connect scopes. */
+    openid: string[]
+    /** Scopes by the audience of the resource. */
+    resources: Record<string, string[]>
+    /** When it ends. */
+    expires_at: string | null
+  }
+}
+
+/** A first-party client was allowed something without asking the person. */
+export type ConsentSkippedEvent = EventEnvelope & {
+  type: 'consent.skipped'
+  data: {
+    /** OpenID Connect scopes. */
+    openid: string[]
+    /** Scopes by the audience of the resource. */
+    resources: Record<string, string[]>
+  }
+}
+
+/** A person took back everything that they had allowed a client. */
+export type ConsentWithdrawnEvent = EventEnvelope & {
+  type: 'consent.withdrawn'
+  data: {
+    /** How many token families ended with it. */
+    grants_revoked: number
+  }
+}
+
 export type CreatedClient = {
   /** `cli_…`; the client_id. */
   id: string
@@ -1164,7 +1329,9 @@ export type CreatedClient = {
   /** How it proves itself at the token endpoint. Default: `client_secret_basic`, or `none` without a secret. */
   token_endpoint_auth_method: 'none' | 'client_secret_basic' | 'client_secret_post'
   /** Default: what the kind usually needs. */
-  grant_types: ('authorization_code' | 'refresh_token' | 'client_credentials')[]
+  grant_types: (
+    'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
+  )[]
   /** Where a browser may be sent with a code, character by character. */
   redirect_uris: string[]
   /** Where a browser may be sent after logout. */
@@ -1175,6 +1342,8 @@ export type CreatedClient = {
   openid_scopes: ('openid' | 'profile' | 'email' | 'offline_access')[]
   /** It is the operator’s own and may skip consent. */
   first_party: boolean
+  /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
+  dpop_bound_access_tokens: boolean
   /** Part of Grantry itself: it can be read and nothing else. */
   built_in: boolean
   disabled: boolean
@@ -1269,6 +1438,121 @@ export type CreatedWebhook = {
   secrets_omitted?: true
 }
 
+/** A device code was used twice: everything issued for it is revoked. */
+export type DeviceCodeReuseDetectedEvent = EventEnvelope & {
+  type: 'device_code.reuse_detected'
+  data: Record<string, never>
+}
+
+/** Something that happened. It was written in the transaction that made it true. */
+export type Event =
+  | UserCreatedEvent
+  | UserUpdatedEvent
+  | UserDisabledEvent
+  | UserEnabledEvent
+  | UserDeletedEvent
+  | UserPasswordChangedEvent
+  | UserSignedOutEvent
+  | SessionStartedEvent
+  | SessionEndedEvent
+  | LoginSucceededEvent
+  | LoginFailedEvent
+  | LoginThrottledEvent
+  | ConsentGrantedEvent
+  | ConsentSkippedEvent
+  | ConsentWithdrawnEvent
+  | TokenIssuedEvent
+  | TokenRefreshedEvent
+  | TokenRevokedEvent
+  | GrantRevokedEvent
+  | AuthorizationCodeReuseDetectedEvent
+  | DeviceCodeReuseDetectedEvent
+  | RefreshTokenReuseDetectedEvent
+  | ClientCreatedEvent
+  | ClientUpdatedEvent
+  | ClientDisabledEvent
+  | ClientEnabledEvent
+  | ClientSecretRotatedEvent
+  | ClientSecretDeletedEvent
+  | ClientDeletedEvent
+  | ResourceCreatedEvent
+  | ResourceUpdatedEvent
+  | ResourceDeletedEvent
+  | ApiKeyCreatedEvent
+  | ApiKeyUpdatedEvent
+  | ApiKeyRotatedEvent
+  | ApiKeyRevokedEvent
+  | KeyPublishedEvent
+  | KeyActivatedEvent
+  | KeyRetiredEvent
+  | KeyRemovedEvent
+  | KeyRevokedEvent
+  | WebhookCreatedEvent
+  | WebhookUpdatedEvent
+  | WebhookSecretRotatedEvent
+  | WebhookPausedEvent
+  | WebhookDisabledEvent
+  | WebhookDeletedEvent
+  | WebhookTestEvent
+
+/** What every event has beside its type and its data. */
+export type EventEnvelope = {
+  /** The same each time the event is told. */
+  id: string
+  /** When it was written. The order of the list, not the time, says what came first. */
+  at: string
+  /** Who did it: the id of a user, client or API key, or `cli`, `system`. */
+  actor: string | null
+  /** The id of the thing that it happened to. */
+  subject: string | null
+  /** Whom it is about. */
+  user_id: string | null
+  /** Which client it is about. */
+  client_id: string | null
+}
+
+/** A token family ended: its codes, access tokens and refresh tokens. */
+export type GrantRevokedEvent = EventEnvelope & {
+  type: 'grant.revoked'
+  data: Record<string, never>
+}
+
+/** A signing key signs from now on. */
+export type KeyActivatedEvent = EventEnvelope & {
+  type: 'key.activated'
+  data: {
+    /** `RS256`, `ES256` or `Ed25519`. */
+    alg: string
+  }
+}
+
+/** A signing key is in the JWKS and does not sign yet. */
+export type KeyPublishedEvent = EventEnvelope & {
+  type: 'key.published'
+  data: {
+    /** `RS256`, `ES256` or `Ed25519`. */
+    alg: string
+  }
+}
+
+/** A signing key left the JWKS after everything that it signed had expired. */
+export type KeyRemovedEvent = EventEnvelope & {
+  type: 'key.removed'
+  data: {
+    /** `RS256`, `ES256` or `Ed25519`. */
+    alg: string
+  }
+}
+
+/** A signing key signs no more; what it signed is still good. */
+export type KeyRetiredEvent = EventEnvelope & {
+  type: 'key.retired'
+  data: {
+    /** `RS256`, `ES256` or `Ed25519`. */
+    alg: string
+  }
+}
+
 export type KeyRevocation = {
   /** The key that is gone. */
   kid: string
@@ -1283,6 +1567,15 @@ export type KeyRevocation = {
   refused_until: string | null
   /** What breaks, one sentence each. */
   consequences: string[]
+}
+
+/** A signing key was taken out of use: what it signed is worth nothing. */
+export type KeyRevokedEvent = EventEnvelope & {
+  type: 'key.revoked'
+  data: {
+    /** `RS256`, `ES256` or `Ed25519`. */
+    alg: string
+  }
 }
 
 export type KeyRotation = {
@@ -1312,6 +1605,37 @@ export type Link = {
   href: string
   /** How; left out: GET. */
   method?: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+}
+
+/** A name or password was wrong; `user_id` only when there is such an account. */
+export type LoginFailedEvent = EventEnvelope & {
+  type: 'login.failed'
+  data: {
+    /** The IP address that it came from; a pseudonym once the person is erased. */
+    address: string
+  }
+}
+
+/** A name and password were right. */
+export type LoginSucceededEvent = EventEnvelope & {
+  type: 'login.succeeded'
+  data: {
+    /** The IP address that it came from; a pseudonym once the person is erased. */
+    address: string
+  }
+}
+
+/** After wrong guesses no more are taken for a while. */
+export type LoginThrottledEvent = EventEnvelope & {
+  type: 'login.throttled'
+  data: {
+    /** The IP address that it came from; a pseudonym once the person is erased. */
+    address: string
+    /** Whose guesses were counted. */
+    by: 'account' | 'address'
+    /** For how long. */
+    seconds: number
+  }
 }
 
 export type NewApiKey = {
@@ -1346,7 +1670,9 @@ export type NewClient = {
   /** How it proves itself at the token endpoint. Default: `client_secret_basic`, or `none` without a secret. */
   token_endpoint_auth_method?: 'none' | 'client_secret_basic' | 'client_secret_post'
   /** Default: what the kind usually needs. */
-  grant_types?: ('authorization_code' | 'refresh_token' | 'client_credentials')[]
+  grant_types?: (
+    'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
+  )[]
   /** Where a browser may be sent with a code, character by character. */
   redirect_uris?: string[]
   /** Where a browser may be sent after logout. */
@@ -1357,6 +1683,8 @@ export type NewClient = {
   openid_scopes?: ('openid' | 'profile' | 'email' | 'offline_access')[]
   /** It is the operator’s own and may skip consent. */
   first_party?: boolean
+  /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
+  dpop_bound_access_tokens?: boolean
   /** What it may ask of resources. The list is set as a whole. */
   access?: ClientAccessRequest[]
 }
@@ -1402,6 +1730,8 @@ export type NewResource = {
   access_token_ttl?: number | null
   /** What its tokens carry beyond RFC 9068 §2.2. */
   token_claims?: ('auth_time' | 'acr' | 'roles')[]
+  /** Ids of the clients that stand for the API and may introspect its tokens, whoever got them (RFC 7662). */
+  introspection_clients?: string[]
   /** What clients may ask of it. The list is set as a whole; a scope that goes is taken from all clients. */
   scopes?: NewResourceScope[]
 }
@@ -1441,72 +1771,15 @@ export type NewWebhook = {
 }
 
 /** An event, and its place in the order of all. */
-export type PlacedEvent = {
-  /** The same each time the event is told. */
-  id: string
-  /** What happened. */
-  type:
-    | 'user.created'
-    | 'user.updated'
-    | 'user.disabled'
-    | 'user.enabled'
-    | 'user.deleted'
-    | 'user.password_changed'
-    | 'user.signed_out'
-    | 'session.started'
-    | 'session.ended'
-    | 'login.succeeded'
-    | 'login.failed'
-    | 'login.throttled'
-    | 'consent.granted'
-    | 'consent.skipped'
-    | 'consent.withdrawn'
-    | 'token.issued'
-    | 'token.refreshed'
-    | 'token.revoked'
-    | 'grant.revoked'
-    | 'authorization_code.reuse_detected'
-    | 'refresh_token.reuse_detected'
-    | 'client.created'
-    | 'client.updated'
-    | 'client.disabled'
-    | 'client.enabled'
-    | 'client.secret_rotated'
-    | 'client.secret_deleted'
-    | 'client.deleted'
-    | 'resource.created'
-    | 'resource.updated'
-    | 'resource.deleted'
-    | 'api_key.created'
-    | 'api_key.updated'
-    | 'api_key.rotated'
-    | 'api_key.revoked'
-    | 'key.published'
-    | 'key.activated'
-    | 'key.retired'
-    | 'key.removed'
-    | 'key.revoked'
-    | 'webhook.created'
-    | 'webhook.updated'
-    | 'webhook.secret_rotated'
-    | 'webhook.paused'
-    | 'webhook.disabled'
-    | 'webhook.deleted'
-    | 'webhook.test'
-  /** When it was written. The order of the list, not the time, says what came first. */
-  at: string
-  /** Who did it: the id of a user, client or API key, or `cli`, `system`. */
-  actor: string | null
-  /** The id of the thing that it happened to. */
-  subject: string | null
-  /** Whom it is about. */
-  user_id: string | null
-  /** Which client it is about. */
-  client_id: string | null
-  /** More, by type. Nothing secret. */
-  data: Record<string, unknown>
+export type PlacedEvent = Event & {
   /** Give it in `after` to go on behind this event. */
   cursor: string
+}
+
+/** A refresh token was used again after its time: its family is revoked. */
+export type RefreshTokenReuseDetectedEvent = EventEnvelope & {
+  type: 'refresh_token.reuse_detected'
+  data: Record<string, never>
 }
 
 /** Which events to deliver again. */
@@ -1546,6 +1819,8 @@ export type Resource = {
   access_token_ttl: number | null
   /** What its tokens carry beyond RFC 9068 §2.2. */
   token_claims: ('auth_time' | 'acr' | 'roles')[]
+  /** Ids of the clients that stand for the API and may introspect its tokens, whoever got them (RFC 7662). */
+  introspection_clients: string[]
   scopes: ResourceScope[]
   /** Part of Grantry itself, the management API: it can be read and nothing else. */
   built_in: boolean
@@ -1579,8 +1854,28 @@ export type ResourceChange = {
   access_token_ttl?: number | null
   /** What its tokens carry beyond RFC 9068 §2.2. */
   token_claims?: ('auth_time' | 'acr' | 'roles')[]
+  /** Ids of the clients that stand for the API and may introspect its tokens, whoever got them (RFC 7662). */
+  introspection_clients?: string[]
   /** What clients may ask of it. The list is set as a whole; a scope that goes is taken from all clients. */
   scopes?: NewResourceScope[]
+}
+
+/** An API was registered. */
+export type ResourceCreatedEvent = EventEnvelope & {
+  type: 'resource.created'
+  data: {
+    /** The audience of its tokens. */
+    audience: string
+  }
+}
+
+/** An API is gone, and its scopes from every client. */
+export type ResourceDeletedEvent = EventEnvelope & {
+  type: 'resource.deleted'
+  data: {
+    /** The audience of its tokens. */
+    audience: string
+  }
 }
 
 /** What is left out takes its default. The audience never changes. */
@@ -1597,6 +1892,8 @@ export type ResourceReplacement = {
   access_token_ttl?: number | null
   /** What its tokens carry beyond RFC 9068 §2.2. */
   token_claims?: ('auth_time' | 'acr' | 'roles')[]
+  /** Ids of the clients that stand for the API and may introspect its tokens, whoever got them (RFC 7662). */
+  introspection_clients?: string[]
   /** What clients may ask of it. The list is set as a whole; a scope that goes is taken from all clients. */
   scopes?: NewResourceScope[]
 }
@@ -1608,6 +1905,15 @@ export type ResourceScope = {
   description: string
   /** The same in German; null: the English text is shown. */
   description_de: string | null
+}
+
+/** The settings or scopes of an API changed. */
+export type ResourceUpdatedEvent = EventEnvelope & {
+  type: 'resource.updated'
+  data: {
+    /** The names of the fields that changed; not what they were or are. */
+    fields: string[]
+  }
 }
 
 export type SecretRotation = {
@@ -1636,6 +1942,21 @@ export type Session = {
     /** End it. */
     delete?: Link
   }
+}
+
+/** A person was signed out in one browser. */
+export type SessionEndedEvent = EventEnvelope & {
+  type: 'session.ended'
+  data: {
+    /** How many token families ended with it. */
+    grants_revoked?: number
+  }
+}
+
+/** A person signed in in a browser in which they were not signed in. */
+export type SessionStartedEvent = EventEnvelope & {
+  type: 'session.started'
+  data: Record<string, never>
 }
 
 export type ShownApiKey = {
@@ -1753,6 +2074,51 @@ export type TokenFamily = {
   }
 }
 
+/** A client got tokens with a code or for itself: one event for each client, grant type and minute of an instance. */
+export type TokenIssuedEvent = EventEnvelope & {
+  type: 'token.issued'
+  data: {
+    /** The client that got them. */
+    client_id: string
+    /** As OAuth names it: `authorization_code`, for one. */
+    grant_type: string
+    /** How many answers of the token endpoint. */
+    count: number
+    /** When the first was given. */
+    from: string
+    /** When the last was given. */
+    to: string
+  }
+}
+
+/** A client renewed tokens with a refresh token: one event for each client and minute of an instance. */
+export type TokenRefreshedEvent = EventEnvelope & {
+  type: 'token.refreshed'
+  data: {
+    /** The client that got them. */
+    client_id: string
+    /** As OAuth names it: `authorization_code`, for one. */
+    grant_type: string
+    /** How many answers of the token endpoint. */
+    count: number
+    /** When the first was given. */
+    from: string
+    /** When the last was given. */
+    to: string
+  }
+}
+
+/** A token was revoked by its client, or by a person or operator. */
+export type TokenRevokedEvent = EventEnvelope & {
+  type: 'token.revoked'
+  data: {
+    /** What was revoked. A refresh token takes its family with it. */
+    token_type: 'access_token' | 'refresh_token'
+    /** The token family; null for a token that a client had for itself. */
+    grant_id: string | null
+  }
+}
+
 /** A person who can sign in. */
 export type User = {
   /** Names the user for good: the `sub` of tokens. */
@@ -1803,6 +2169,54 @@ export type User = {
   }
 }
 
+/** An account was made. */
+export type UserCreatedEvent = EventEnvelope & {
+  type: 'user.created'
+  data: {
+    /** The roles that they have now. */
+    roles: string[]
+  }
+}
+
+/** An account was deleted, and the person erased from what is kept. */
+export type UserDeletedEvent = EventEnvelope & {
+  type: 'user.deleted'
+  data: Record<string, never>
+}
+
+/** An account was shut: its sessions and tokens ended. */
+export type UserDisabledEvent = EventEnvelope & {
+  type: 'user.disabled'
+  data: {
+    /** How many browser sessions ended with it. */
+    sessions_ended: number
+    /** How many token families ended with it. */
+    grants_revoked: number
+  }
+}
+
+/** An account was opened again; nothing that had ended came back. */
+export type UserEnabledEvent = EventEnvelope & {
+  type: 'user.enabled'
+  data: {
+    /** How many browser sessions ended with it. */
+    sessions_ended: number
+    /** How many token families ended with it. */
+    grants_revoked: number
+  }
+}
+
+/** A person has a new password; what was open by the old one ended, but for the session in which it was changed. */
+export type UserPasswordChangedEvent = EventEnvelope & {
+  type: 'user.password_changed'
+  data: {
+    /** How many browser sessions ended with it. */
+    sessions_ended: number
+    /** How many token families ended with it. */
+    grants_revoked: number
+  }
+}
+
 /** A merge patch (RFC 7396): what is left out stays as it is, null clears. A list is replaced as a whole. */
 export type UserPatch = {
   /** The name to sign in with. Stored in lower case; an e-mail address only if it is the `email` as well. */
@@ -1829,6 +2243,28 @@ export type UserReplacement = {
   roles?: string[]
   /** Shuts or opens the account. Left out, it stays as it is: nobody opens an account by forgetting a field. */
   disabled?: boolean
+}
+
+/** Everything that a person had open ended. */
+export type UserSignedOutEvent = EventEnvelope & {
+  type: 'user.signed_out'
+  data: {
+    /** How many browser sessions ended with it. */
+    sessions_ended: number
+    /** How many token families ended with it. */
+    grants_revoked: number
+  }
+}
+
+/** Something said of a user changed. */
+export type UserUpdatedEvent = EventEnvelope & {
+  type: 'user.updated'
+  data: {
+    /** The names of the fields that changed; not what they were or are. */
+    fields: string[]
+    /** The roles that they have now. */
+    roles?: string[]
+  }
 }
 
 /** Somebody who is told of events by HTTP. Deliveries are signed (Standard Webhooks). */
@@ -1912,6 +2348,21 @@ export type WebhookChange = {
   state?: 'active' | 'paused'
 }
 
+/** A webhook was made. */
+export type WebhookCreatedEvent = EventEnvelope & {
+  type: 'webhook.created'
+  data: {
+    /** The patterns that it subscribes to. */
+    events: string[]
+  }
+}
+
+/** A webhook is gone, with its deliveries. */
+export type WebhookDeletedEvent = EventEnvelope & {
+  type: 'webhook.deleted'
+  data: Record<string, never>
+}
+
 /** One event on its way to one webhook. */
 export type WebhookDelivery = {
   /** Names the delivery. */
@@ -1961,10 +2412,56 @@ export type WebhookDeliveryDetails = {
   attempt_log: WebhookAttempt[]
 }
 
+/** The receiver is gone, or the owner of the webhook lost the rights. */
+export type WebhookDisabledEvent = EventEnvelope & {
+  type: 'webhook.disabled'
+  data: {
+    /** Why, in words. */
+    reason: string
+    /** By whose rights it saw events. */
+    owner: string
+  }
+}
+
+/** A delivery failed at every attempt: the webhook waits for its owner. */
+export type WebhookPausedEvent = EventEnvelope & {
+  type: 'webhook.paused'
+  data: {
+    /** Why, in words. */
+    reason: string
+    /** By whose rights it saw events. */
+    owner: string
+  }
+}
+
 /** What is left out takes its default. State and secret stay as they are. */
 export type WebhookReplacement = NewWebhook
+
+/** A webhook has a new secret. */
+export type WebhookSecretRotatedEvent = EventEnvelope & {
+  type: 'webhook.secret_rotated'
+  data: {
+    /** Until when deliveries are signed with the one before as well. */
+    previous_secret_until: string | null
+  }
+}
 
 export type WebhookSecretRotation = {
   /** For so long deliveries are signed with the old secret as well: a day unless given; 0 ends it now. */
   overlap_seconds?: number
+}
+
+/** Nothing happened: somebody asked for a test. It is delivered to one webhook only and is in no feed. */
+export type WebhookTestEvent = EventEnvelope & {
+  type: 'webhook.test'
+  data: Record<string, never>
+}
+
+/** The settings or the state of a webhook changed. */
+export type WebhookUpdatedEvent = EventEnvelope & {
+  type: 'webhook.updated'
+  data: {
+    /** The names of the fields that changed; not what they were or are. */
+    fields: string[]
+  }
 }

@@ -17,6 +17,7 @@ import { challengeOf } from './challenge.ts'
 import { clientOperations } from './clients/operations.ts'
 import { clientSecretOperations } from './clients/secrets.ts'
 import { eventOperations, type EventDependencies } from './events/operations.ts'
+import { webhookComponents, webhookDocuments } from './events/webhook-documents.ts'
 import { keyOperations, type KeyOperationsDependencies } from './keys/operations.ts'
 import { managementProblems, problemOfRegistry, problemTypeBase } from './problems.ts'
 import { resourceOperations } from './resources/operations.ts'
@@ -124,6 +125,8 @@ export function createManagementApi(dependencies: ManagementDependencies): Middl
         scopes: Object.fromEntries(managementScopes.map((scope) => [scope, managementScopeWords[scope].en])),
       },
     },
+    webhooks: webhookDocuments(),
+    components: webhookComponents,
     ...(signIn && { signIn }),
   })
   return (ctx, next) => documents(ctx, async () => void (await api(ctx, next)))

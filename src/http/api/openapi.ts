@@ -40,6 +40,8 @@ export interface OpenApiOptions {
   contact?: { name?: string; url?: string; email?: string }
   /** What the API sends by itself, as path items by name. */
   webhooks?: Readonly<Record<string, object>>
+  /** What `webhooks` refers to, beyond the schemas of the operations. */
+  components?: Readonly<Partial<Record<'parameters' | 'responses', Readonly<Record<string, Json>>>>>
 }
 
 export interface SecurityOptions {
@@ -111,9 +113,12 @@ export function openApiDocument(options: OpenApiOptions): OpenApiDocument {
     ...(options.webhooks && { webhooks: options.webhooks }),
     components: {
       securitySchemes: securitySchemes(options.security),
-      parameters: { ...sharedParameters },
+      parameters: { ...sharedParameters, ...options.components?.parameters },
       headers: { ...sharedHeaders },
-      responses: Object.fromEntries([...responses].sort(([a], [b]) => (a < b ? -1 : 1))),
+      responses: {
+        ...Object.fromEntries([...responses].sort(([a], [b]) => (a < b ? -1 : 1))),
+        ...options.components?.responses,
+      },
       schemas: schemas.components(),
     },
   })

@@ -3,23 +3,13 @@ import { z } from 'zod'
 import { eventTypes } from '../../events/catalogue.ts'
 import { channels } from '../../events/channels.ts'
 import { pointInTime } from '../filters.ts'
-import { time } from '../schemas.ts'
+import { eventSchema } from './event-schemas.ts'
 
-export const eventSchema = z
-  .strictObject({
-    id: z.string().meta({ description: 'The same each time the event is told.', example: 'evt_4711' }),
-    type: z.enum(eventTypes).describe('What happened.'),
-    at: time('When it was written. The order of the list, not the time, says what came first.'),
-    actor: z.string().nullable().describe('Who did it: the id of a user, client or API key, or `cli`, `system`.'),
-    subject: z.string().nullable().describe('The id of the thing that it happened to.'),
-    user_id: z.string().nullable().describe('Whom it is about.'),
-    client_id: z.string().nullable().describe('Which client it is about.'),
-    data: z.record(z.string(), z.unknown()).describe('More, by type. Nothing secret.'),
-  })
-  .meta({ id: 'Event', description: 'Something that happened. It was written in the transaction that made it true.' })
-
-const placedEventSchema = eventSchema
-  .extend({ cursor: z.string().describe('Give it in `after` to go on behind this event.') })
+const placedEventSchema = z
+  .intersection(
+    eventSchema,
+    z.looseObject({ cursor: z.string().describe('Give it in `after` to go on behind this event.') }),
+  )
   .meta({ id: 'PlacedEvent', description: 'An event, and its place in the order of all.' })
 
 export const EVENT = {

@@ -27,8 +27,25 @@ function fieldsOf(document: OpenApiDocument, schema: Json): Fields | undefined {
       required: parts.flatMap((part) => part?.required ?? []),
     }
   }
+  const choices = (schema.oneOf ?? schema.anyOf) as Json[] | undefined
+  if (schema.discriminator && choices) return commonFields(document, choices)
   if (!schema.properties) return undefined
   return { properties: schema.properties as Record<string, Json>, required: (schema.required ?? []) as string[] }
+}
+
+/** What the choices of a union have in common. Where they differ, their values, or only what is meant. */
+function commonFields(document: OpenApiDocument, choices: readonly Json[]): Fields | undefined {
+  const [first, ...others] = choices.map((choice) => fieldsOf(document, resolve(document, choice)))
+  if (!first) return undefined
+  const names = Object.keys(first.properties).filter((name) => others.every((other) => other?.properties[name]))
+  const common = (name: string): Json => {
+    const all = [first, ...others].map((fields) => fields?.properties[name] ?? {})
+    const [schema = {}] = all
+    if (all.every((other) => 'const' in other)) return { type: 'string', enum: all.map((other) => other.const) }
+    if (all.every((other) => JSON.stringify(other) === JSON.stringify(schema))) return schema
+    return { ...(schema.type !== undefined && { type: schema.type }), description: 'Differs from one to another.' }
+  }
+  return { properties: Object.fromEntries(names.map((name) => [name, common(name)])), required: first.required }
 }
 
 function fieldList(document: OpenApiDocument, { properties, required }: Fields, depth: number): Html {
@@ -88,7 +105,7 @@ function innerObject(document: OpenApiDocument, schema: Json): Json | undefined 
 export function typeOf(document: OpenApiDocument, given: Json): string {
   const schema = resolve(document, given)
   const name = typeof given.$ref === 'string' ? given.$ref.slice(given.$ref.lastIndexOf('/') + 1) : undefined
-  if (name && schema.type === 'object') return name
+  if (name && (schema.type === 'object' || schema.allOf || schema.discriminator)) return name
   const choices = (schema.anyOf ?? schema.oneOf) as Json[] | undefined
   if (choices) return [...new Set(choices.map((choice) => typeOf(document, choice)))].join(' or ')
   if (schema.const !== undefined) return JSON.stringify(schema.const)

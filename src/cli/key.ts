@@ -1,17 +1,14 @@
 import { Option, type Command } from 'commander'
 import { keyPolicy } from '../config/key-policy.ts'
-import { loadMasterKeys } from '../config/master-keys.ts'
-import { checkMasterKey } from '../keys/master-key-canary.ts'
 import { presentKey } from '../keys/present.ts'
 import { listKeys } from '../keys/queries.ts'
 import { revokeKey } from '../keys/revoke.ts'
 import { rewrapKeys } from '../keys/rewrap.ts'
 import { rotateKeys, type Rotation } from '../keys/rotate.ts'
 import { signingAlgs, type PublishedKey, type SigningAlg } from '../keys/signing-key.ts'
-import type { MasterKeys } from '../lib/master-key.ts'
 import { record, table } from './answer.ts'
 import { ACTOR, answering, verb, type CommonOptions } from './command.ts'
-import type { Session } from './session.ts'
+import { masterKeysOf } from './master-keys.ts'
 import { UsageError, type Terminal } from './terminal.ts'
 
 interface RotateOptions extends CommonOptions {
@@ -73,17 +70,10 @@ export function keyCommands(program: Command, terminal: Terminal): void {
 
   verb(noun, 'rewrap', 'seal everything with the first MASTER_KEY; after that the others may be dropped').action(
     answering(terminal, async (session) => {
-      const { keys } = await rewrapKeys(session.db, await masterKeysOf(session), ACTOR)
-      return record({ rewrapped: keys })
+      const { keys, webhooks } = await rewrapKeys(session.db, await masterKeysOf(session), ACTOR)
+      return record({ rewrapped: keys, webhook_secrets: webhooks })
     }),
   )
-}
-
-/** New keys must be sealed with the key that the servers have, or none of them could start again. */
-async function masterKeysOf({ config, db }: Session): Promise<MasterKeys> {
-  const masterKeys = await loadMasterKeys(config)
-  await checkMasterKey(db, masterKeys)
-  return masterKeys
 }
 
 const ROTATION_COLUMNS = [

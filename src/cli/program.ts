@@ -19,6 +19,7 @@ import { resourceCommands } from './resource.ts'
 import { serveCommand } from './serve.ts'
 import { UsageError, type Terminal } from './terminal.ts'
 import { userCommands } from './user.ts'
+import { webhookCommands } from './webhook.ts'
 
 const NOUNS = [
   clientCommands,
@@ -27,6 +28,7 @@ const NOUNS = [
   apiKeyCommands,
   keyCommands,
   eventCommands,
+  webhookCommands,
   auditCommands,
 ]
 

@@ -15,7 +15,7 @@ export interface PresentedEvent {
   data: Record<string, unknown>
 }
 
-export function presentEvent(event: FeedEvent): PresentedEvent {
+export function presentEvent(event: Omit<FeedEvent, 'position'>): PresentedEvent {
   return {
     id: eventId(event.id),
     type: event.type,

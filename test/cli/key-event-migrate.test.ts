@@ -55,8 +55,11 @@ test('events are listed by what they are about', async (t) => {
   t.deepEqual(await json(['event', 'list', '--client', client]), all.slice(1))
   t.deepEqual(await json(['event', 'list', '--type', 'client.disabled']), all.slice(2))
   t.deepEqual(await json(['event', 'list', '--limit', '1']), all.slice(2))
-  t.deepEqual(await json(['event', 'list', '--after', String(all[0].id), '--limit', '1']), all.slice(1, 2))
-  t.regex((await run(['event', 'list'])).stdout, /^ID +AT +TYPE +ACTOR +SUBJECT +DATA\n/)
+  t.deepEqual(await json(['event', 'list', '--type', 'client.*']), all.slice(1))
+  t.deepEqual(await json(['event', 'list', '--channel', 'users']), all.slice(0, 1))
+  t.deepEqual(await json(['event', 'list', '--channel', 'users', '--type', 'client.*']), [])
+  t.is((await run(['event', 'list', '--type', 'user.made'])).status, 1)
+  t.regex((await run(['event', 'list'])).stdout, /^CURSOR +ID +AT +TYPE +ACTOR +SUBJECT +DATA\n/)
 })
 
 test('the schema goes up and down, and status says where it is', async (t) => {

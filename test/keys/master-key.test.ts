@@ -50,12 +50,12 @@ test('after re-wrapping the old master key can go, and no signing key has change
   await turnKeysOver(db, { policy: quick, masterKeys: old })
   const keys = await readKeys(db.knex, old)
 
-  t.deepEqual(await rewrapKeys(db, both), { keys: 2, canary: true })
+  t.deepEqual(await rewrapKeys(db, both), { keys: 2, webhooks: 0, canary: true })
 
   await t.notThrowsAsync(checkMasterKey(db, fresh))
   t.deepEqual(await readKeys(db.knex, fresh), keys)
   await t.throwsAsync(checkMasterKey(db, old), { instanceOf: MasterKeyError })
-  t.deepEqual(await rewrapKeys(db, both), { keys: 0, canary: false })
+  t.deepEqual(await rewrapKeys(db, both), { keys: 0, webhooks: 0, canary: false })
 })
 
 test('re-wrapping without the old master key changes nothing', async (t) => {

@@ -2,9 +2,13 @@
 import test from 'ava'
 import { createApiKey } from '../../src/registry/api-keys/create.ts'
 import { rotateSecret } from '../../src/registry/clients/rotate-secret.ts'
+import { createWebhook } from '../../src/registry/webhooks/create.ts'
+import { rotateWebhookSecret } from '../../src/registry/webhooks/rotate-secret.ts'
+import { parseMasterKeys } from '../../src/lib/master-key.ts'
 import { startAuthServer } from '../support/auth-server.ts'
 import { API, buildClient, buildResource, buildUser } from '../support/registry.ts'
 import { redeem, refresh, token, Visitor } from '../support/visitor.ts'
+import { startReceiver } from '../support/webhook-receiver.ts'
 
 /** Keeps every cookie value, and every hidden address, that this browser was ever given. */
 class RememberingVisitor extends Visitor {
@@ -21,7 +25,18 @@ class RememberingVisitor extends Visitor {
 
 test('no code, token, session or interaction id, secret or password is in the database or the log', async (t) => {
   const masterKey = Buffer.from('a master key of thirty-two bytes').toString('base64url')
-  const { issuer, db, logs } = await startAuthServer(t, { MASTER_KEY: masterKey, LOG_LEVEL: 'trace' })
+  const settings = { MASTER_KEY: masterKey, LOG_LEVEL: 'trace', TOKEN_EVENTS: 'each' }
+  const { issuer, db, logs } = await startAuthServer(t, settings)
+  const receiver = await startReceiver(t)
+  const sealing = { masterKeys: parseMasterKeys(masterKey), allowPrivate: true }
+  const webhook = await createWebhook(db.knex, sealing, {
+    url: receiver.url,
+    events: ['*'],
+    legacyHeaders: true,
+    actor: 'cli',
+  })
+  const webhookId = webhook.webhook.id
+  const renewed = await rotateWebhookSecret(db.knex, sealing, { webhookId, actor: 'cli' })
   await buildResource(db)
   const opaque = await buildResource(db, { audience: 'https://opaque.example.com', tokenFormat: 'opaque' })
   const person = await buildUser(db)
@@ -41,6 +56,8 @@ test('no code, token, session or interaction id, secret or password is in the da
     service.client_secret,
     rotated.secret,
     key.value,
+    webhook.secret,
+    renewed.secret,
   ]
   const visitor = new RememberingVisitor(issuer)
   for (const client of [web, spa, native]) {
@@ -80,15 +97,28 @@ test('no code, token, session or interaction id, secret or password is in the da
     ...stranger.seen,
   )
 
+  await fetch(`${issuer}/revoke`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa(`${service.client_id}:${service.client_secret}`)}` },
+    body: new URLSearchParams({ token: machine.body.access_token! }),
+  })
+  await receiver.first(({ body }) => body.includes('token.revoked'))
+  await receiver.first(({ body }) => body.includes('token.issued'))
+
   const known = [...new Set(secrets.filter((secret) => secret !== undefined))]
   t.true(known.length > 40, `only ${known.length} secrets were seen`)
   const dump = await dumpDatabase(db.knex)
+  for (const table of ['events', 'webhook_deliveries', 'webhook_attempts']) {
+    t.regex(dump, new RegExp(`^${table}\\n\\(`, 'm'), `there is something in ${table}`)
+  }
   const log = JSON.stringify(logs)
+  const sent = JSON.stringify(receiver.all)
   t.true(dump.includes(web.client_id) && log.includes('/token'), 'there is something to search in')
   for (const secret of known) {
     for (const [place, text] of [
       ['database', dump],
       ['log', log],
+      ['deliveries', sent],
     ] as const) {
       for (const form of formsOf(secret)) t.false(text.includes(form), `${secret} is in the ${place}`)
     }

@@ -3,6 +3,7 @@
  * (lanes). Both are done by every instance at once; rows decide who does what, so any of them may be killed at any moment.
  * A receiver gets each event at least once, and usually in order, but neither exactly once nor surely in order.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Database } from '../../database/connect.ts'
 import type { MasterKeys } from '../../lib/master-key.ts'
 import type { Strangers } from '../../outbound/stranger.ts'
@@ -40,6 +41,7 @@ export async function startWebhooks(options: DispatcherOptions): Promise<{ stop(
   const fanOut = createFanOut({ db: db.knex, feed, rightsOf: options.rightsOf })
   let isDue = true
   let wake: () => void = () => undefined
+  let onEmptied: () => void = () => undefined
   const nudge = () => {
     isDue = true
     wake()
@@ -47,16 +49,19 @@ export async function startWebhooks(options: DispatcherOptions): Promise<{ stop(
   const unlisten = await db.listen(DELIVERIES, nudge)
   const running = [follow(), dispatch()]
 
-  /** Makes deliveries of what the feed brings. */
+  /** Makes deliveries of what the feed brings, and of what was left in it while a queue was full. */
   async function follow(): Promise<void> {
-    for (let seen = -1; !signal.aborted; await feed.wait(seen, { ms: POLL_MS, signal })) {
-      seen = feed.latest()
+    while (!signal.aborted) {
+      const seen = feed.latest()
       try {
         if ((await fanOut.run()) > 0) nudge()
       } catch (err) {
         log.warn({ err }, 'events could not be made into deliveries; the next turn tries again')
-        seen = Math.max(seen, feed.latest())
+        await delay(POLL_MS, undefined, { signal }).catch(() => undefined)
       }
+      const emptied = Promise.withResolvers<void>()
+      onEmptied = emptied.resolve
+      await Promise.race([feed.wait(seen, { ms: POLL_MS, signal }), emptied.promise])
     }
   }
 
@@ -78,6 +83,7 @@ export async function startWebhooks(options: DispatcherOptions): Promise<{ stop(
       .catch((err: unknown) => log.warn({ err, webhook: id }, 'delivering broke off; the next turn tries again'))
       .finally(() => {
         lanes.delete(id)
+        onEmptied()
       })
     lanes.set(id, lane)
   }

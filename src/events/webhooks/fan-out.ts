@@ -30,6 +30,7 @@ export interface FanOut {
 }
 
 const PAGE = 500
+const LONGEST_QUEUE = 1000
 /** So far a webhook's stored position may lie behind what was looked through: that much is looked through again after a restart. */
 const FAR = 5000
 
@@ -51,22 +52,25 @@ export function createFanOut({ db, feed, rightsOf }: { db: Knex; feed: EventFeed
     return rows
   }
 
-  async function serve(subscription: Subscription): Promise<number> {
-    let from = Math.max(subscription.position, scanned.get(subscription.id) ?? 0)
-    if (from >= feed.latest()) return 0
+  /**
+   * One page for one webhook.
+   * @returns how many deliveries were made; undefined when there is nothing more to do for it now
+   */
+  async function serve(subscription: Subscription): Promise<number | undefined> {
+    const from = Math.max(subscription.position, scanned.get(subscription.id) ?? 0)
+    if (from >= feed.latest() || (await isFull(db, subscription.id))) return undefined
     const types = await typesFor(subscription, rightsOf)
-    if (!types) return disable(db, subscription.id, 'its owner is gone, or has lost the right to follow these events')
-    for (let made = 0; ;) {
-      const { events, upTo } = await readOn(from, types)
-      if (events.length > 0) {
-        const inserted = await deliverTo(subscription, from, upTo, events)
-        if (inserted === undefined) return made
-        made += inserted
-      } else if (upTo - subscription.position >= FAR) await deliverTo(subscription, from, upTo, [])
-      if (upTo === from) return made
-      from = upTo
-      scanned.set(subscription.id, upTo)
+    if (!types) {
+      const reason = 'its owner is gone, or has lost the right to follow these events'
+      await stop(db, subscription.id, { state: 'disabled', reason })
+      return undefined
     }
+    const { events, upTo } = await readOn(from, types)
+    if (upTo === from) return undefined
+    const isFar = upTo - subscription.position >= FAR
+    const made = events.length > 0 || isFar ? await deliverTo(subscription, from, upTo, events) : 0
+    if (made !== undefined) scanned.set(subscription.id, upTo)
+    return made
   }
 
   async function readOn(from: number, types: ReadonlySet<EventType>) {
@@ -104,9 +108,18 @@ export function createFanOut({ db, feed, rightsOf }: { db: Knex; feed: EventFeed
 
   return {
     async run() {
-      let made = 0
-      for (const subscription of await subscriptions()) made += await serve(subscription)
-      return made
+      let total = 0
+      // A page for each in turn: one with a long way to go does not keep the others waiting.
+      for (let waiting = await subscriptions(); waiting.length > 0;) {
+        const more: Subscription[] = []
+        for (const subscription of waiting) {
+          const made = await serve(subscription)
+          total += made ?? 0
+          if (made !== undefined) more.push(subscription)
+        }
+        waiting = more
+      }
+      return total
     },
   }
 }
@@ -130,26 +143,33 @@ export async function insertDeliveries(
   events: readonly FeedEvent[],
   { legacyHeaders }: { legacyHeaders: boolean },
 ): Promise<string[]> {
-  const rows = events.map((event) => ({
-    id: newId('dlv'),
-    webhook_id: webhookId,
-    event_id: eventId(event.id),
-    event_type: event.type,
-    body: bodyOf(event.type, event.at, presentEvent(event), legacyHeaders),
-  }))
-  await trx.batchInsert('webhook_deliveries', rows, 200)
-  return rows.map(({ id }) => id)
+  const ids = events.map(() => newId('dlv'))
+  const bodies = events.map((event) => bodyOf(event.type, event.at, presentEvent(event), legacyHeaders))
+  await trx.raw(
+    `insert into webhook_deliveries (webhook_id, id, event_id, event_type, body)
+     select ?, * from unnest(?::text[], ?::text[], ?::text[], ?::text[])`,
+    [webhookId, ids, events.map(({ id }) => eventId(id)), events.map(({ type }) => type), bodies],
+  )
+  return ids
+}
+
+/**
+ * Whether so much waits for one webhook that events are left in the feed for it. A receiver that is away for days costs a
+ * bounded queue, and goes on from its position.
+ */
+async function isFull(db: Knex, webhookId: string): Promise<boolean> {
+  const { rows } = await db.raw<{ rows: { waiting: number }[] }>(
+    `select count(*)::integer as waiting from (
+       select from webhook_deliveries where webhook_id = ? and state = 'pending' limit ${LONGEST_QUEUE}
+     ) as queue`,
+    [webhookId],
+  )
+  return (rows[0]?.waiting ?? 0) >= LONGEST_QUEUE
 }
 
 /** Standard Webhooks: `{ type, timestamp, data }`. Receivers of the older headers also find the type under `event`. */
 export function bodyOf(type: string, at: Date, data: object, legacyHeaders: boolean): string {
   return JSON.stringify({ type, ...(legacyHeaders && { event: type }), timestamp: at.toISOString(), data })
-}
-
-/** Ends a webhook for a reason that its owner reads and others are told. @returns 0, the number of deliveries made */
-export async function disable(db: Knex, id: string, reason: string): Promise<0> {
-  await stop(db, id, { state: 'disabled', reason })
-  return 0
 }
 
 /** Stops an active webhook, once: whoever else finds the same reason changes nothing. */

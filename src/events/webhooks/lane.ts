@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Database } from '../../database/connect.ts'
 import { open, type MasterKeys } from '../../lib/master-key.ts'
 import type { Strangers } from '../../outbound/stranger.ts'
-import { attempt, type Destination, type Outcome } from './attempt.ts'
+import { attempt, type Claimed, type Destination, type Outcome } from './attempt.ts'
 import { stop } from './fan-out.ts'
 import { claim, findDestination, record, recordHealth, release, type StoredDestination, type Verdict } from './queue.ts'
 import { nextAttemptSeconds } from './schedule.ts'
@@ -21,9 +21,12 @@ export interface LaneDependencies {
   hurry: AbortSignal
 }
 
-/** Requests that one process has open to one webhook, and how many times as many it claims. */
+/** Requests that one process has open to one webhook. */
 const AT_ONCE = 8
-const ROUNDS = 2
+/** So many deliveries are claimed at once. */
+const CLAIMED = 128
+/** For as long as so many attempts may take; what is not sent by then is given back. A process that is killed keeps its claims for so long. */
+const ATTEMPTS_IN_LEASE = 3
 /** After so many failures in a row a receiver gets one request at a time, with growing pauses. */
 const PATIENT_FAILURES = 10
 const LONGEST_PAUSE_MS = 60_000
@@ -38,11 +41,16 @@ export async function runLane(webhookId: string, deps: LaneDependencies): Promis
     const stored = await findDestination(db.pool, webhookId)
     if (!stored) return
     const struggles = stored.failures >= PATIENT_FAILURES
-    const limit = struggles ? 1 : AT_ONCE * ROUNDS
-    const claimed = await claim(db.pool, { webhookId, limit, leaseSeconds: leaseSeconds(deps.timeoutMs) })
+    const leaseMs = ATTEMPTS_IN_LEASE * deps.timeoutMs
+    const sendUntil = Date.now() + leaseMs - deps.timeoutMs
+    const claimed = await claim(db.pool, {
+      webhookId,
+      limit: struggles ? 1 : CLAIMED,
+      leaseSeconds: leaseMs / 1000,
+    })
     if (claimed.length === 0) return
     const destination = destinationOf(stored, deps.masterKeys)
-    await sendAll(webhookId, claimed, destination, deps)
+    await sendAll(webhookId, { claimed, sendUntil }, destination, deps)
     if (struggles) await rest(stored.failures, signal)
   }
 }
@@ -50,7 +58,7 @@ export async function runLane(webhookId: string, deps: LaneDependencies): Promis
 /** A few at a time; each outcome is written as soon as it is there, together with those that came meanwhile. */
 async function sendAll(
   webhookId: string,
-  claimed: Awaited<ReturnType<typeof claim>>,
+  { claimed, sendUntil }: { claimed: readonly Claimed[]; sendUntil: number },
   destination: Destination,
   deps: LaneDependencies,
 ): Promise<void> {
@@ -59,7 +67,8 @@ async function sendAll(
   let writing: Promise<void> = Promise.resolve()
   const write = () => (writing = writing.then(() => settle(webhookId, outcomes.splice(0), deps)))
   const worker = async () => {
-    for (let next = queue.shift(); next && !deps.signal.aborted; next = queue.shift()) {
+    while (queue.length > 0 && !deps.signal.aborted && Date.now() < sendUntil) {
+      const next = queue.shift()!
       const { timeoutMs, hurry } = deps
       outcomes.push(await attempt(deps.strangers, next, destination, { timeoutMs, signal: hurry }))
       void write().catch(() => undefined)
@@ -68,10 +77,6 @@ async function sendAll(
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
   await write()
   await release(deps.db.pool, queue)
-}
-
-function leaseSeconds(timeoutMs: number): number {
-  return ((ROUNDS + 1) * timeoutMs) / 1000
 }
 
 async function settle(webhookId: string, outcomes: readonly Outcome[], deps: LaneDependencies): Promise<void> {

@@ -35,7 +35,10 @@ export function streamEvents(ctx: Context, options: StreamOptions): Answer {
     'x-accel-buffering': 'no',
   })
   ctx.body = stream
-  void tell(stream, options)
+  // A HEAD, whose answer ends at once, has no reader either.
+  const gone = new AbortController()
+  ctx.res.once('close', () => gone.abort())
+  void tell(stream, { ...options, signal: AbortSignal.any([options.signal, gone.signal]) })
   return { handled: true }
 }
 

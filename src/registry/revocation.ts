@@ -40,8 +40,12 @@ export async function revokeGrants(
   return grants.delete()
 }
 
-/** Ends the tokens that a client has for itself (client credentials): they hang on no grant. @returns how many ended */
+/**
+ * Ends the tokens that a client has for itself (client credentials): they hang on no grant. Those that are JWTs stand in no
+ * table: the moment is kept, and introspection calls what is older inactive. @returns how many ended, JWTs not counted
+ */
 export async function endOwnTokens(trx: Knex, clientId: string): Promise<number> {
+  await trx('clients').where({ id: clientId }).update({ own_tokens_ended_at: trx.raw('clock_timestamp()') })
   return trx('artifacts').where({ client_id: clientId }).whereNull('grant_id').delete()
 }
 

@@ -38,6 +38,7 @@ interface SettingOptions extends CommonOptions {
   signingAlg?: ResourceSigningAlg
   accessTokenTtl?: number | 'default'
   tokenClaim?: GivenList
+  introspectionClient?: GivenList
 }
 
 const PAGE = 500
@@ -91,6 +92,7 @@ export function resourceCommands(program: Command, terminal: Terminal): void {
     .option('--name <name>', 'what people call it')
     .option('--no-scope', 'take all scopes away')
     .option('--no-token-claim', 'tokens carry no more than RFC 9068 asks for')
+    .option('--no-introspection-client', 'only the client of a token may introspect it')
     .action(
       answering(terminal, async ({ db }, options: SettingOptions, name = '') => {
         requireSome(options)
@@ -119,6 +121,7 @@ function withSettings(command: Command): Command {
     .addOption(new Option('--signing-alg <alg>', 'how they are signed').choices(resourceSigningAlgs))
     .option('--access-token-ttl <seconds>', 'how long they live, or "default"', ttl)
     .option('--token-claim <claim>', `${tokenClaims.join(', ')}: what they carry (repeatable)`, repeated)
+    .option('--introspection-client <client>', 'a client that may introspect its tokens (repeatable)', repeated)
 }
 
 function settingsOf(options: SettingOptions): GivenResourceSettings {
@@ -128,6 +131,7 @@ function settingsOf(options: SettingOptions): GivenResourceSettings {
     signingAlg: options.signingAlg,
     accessTokenTtl: options.accessTokenTtl === 'default' ? null : options.accessTokenTtl,
     tokenClaims: listOf<TokenClaim>(options.tokenClaim),
+    introspectionClients: listOf(options.introspectionClient),
     scopes: scopesOf(options),
   }
 }

@@ -111,12 +111,13 @@ function desiredResource(declared: DeclaredResource, state: State, report: Repor
     signingAlg: declared.signing_alg,
     accessTokenTtl: declared.access_token_ttl,
     tokenClaims: declared.token_claims,
+    introspectionClients: declared.introspection_clients,
     scopes: good,
   }
   const settings = judge(
     (settings: typeof given) => checkedResourceSettings(withResourceDefaults(settings)),
     given,
-    { name: 'x', accessTokenTtl: null, scopes: [] },
+    { name: 'x', accessTokenTtl: null, introspectionClients: [], scopes: [] },
     report,
   )
   return { audience: audience ?? declared.audience, settings, existing }
@@ -185,8 +186,8 @@ function clientSettings(declared: DeclaredClient, report: Report): ClientSetting
     allowedOrigins: declared.allowed_origins?.filter((origin) => !originProblem(origin)),
     openidScopes: declared.openid_scopes,
     firstParty: declared.first_party,
-  }
     dpopBoundAccessTokens: declared.dpop_bound_access_tokens,
+  }
   const neutral: Partial<typeof given> = {
     name: 'x',
     tokenEndpointAuthMethod: undefined,
@@ -196,8 +197,8 @@ function clientSettings(declared: DeclaredClient, report: Report): ClientSetting
     allowedOrigins: [],
     openidScopes: undefined,
     firstParty: false,
-  }
     dpopBoundAccessTokens: false,
+  }
   // All of them were bad, and each is reported: that there is none left is no mistake of its own.
   const told = (declared.redirect_uris?.length ?? 0) > 0 && given.redirectUris?.length === 0
   if (told) given.redirectUris = neutral.redirectUris

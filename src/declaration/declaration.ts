@@ -29,6 +29,7 @@ const resource = z.strictObject({
   signing_alg: z.enum(resourceSigningAlgs).optional(),
   access_token_ttl: z.number().nullable().optional(),
   token_claims: z.array(z.enum(tokenClaims)).optional(),
+  introspection_clients: z.array(z.string()).optional(),
   scopes: z.array(scope).optional(),
 })
 

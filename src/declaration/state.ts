@@ -63,6 +63,7 @@ export function stateResource(audience: string, settings: ResourceSettings) {
     signing_alg: settings.signingAlg,
     access_token_ttl: settings.accessTokenTtl,
     token_claims: settings.tokenClaims,
+    introspection_clients: settings.introspectionClients,
     scopes: settings.scopes.map(({ name, description, descriptionDe }) => {
       return { name, description, description_de: descriptionDe }
     }),

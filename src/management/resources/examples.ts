@@ -31,6 +31,7 @@ export const RESOURCE = {
   signing_alg: 'RS256',
   access_token_ttl: null,
   token_claims: ['auth_time', 'acr'],
+  introspection_clients: [],
   scopes: SCOPES,
   built_in: false,
   version: 1,

@@ -191,6 +191,7 @@ function settingsOf(body: z.infer<typeof resourceChangeSchema>): GivenResourceSe
     signingAlg: body.signing_alg,
     accessTokenTtl: body.access_token_ttl,
     tokenClaims: body.token_claims,
+    introspectionClients: body.introspection_clients,
     scopes: body.scopes?.map(({ name, description, description_de: descriptionDe = null }) => {
       return { name, description, descriptionDe }
     }),

@@ -36,6 +36,10 @@ const settings = {
     .array(z.enum(tokenClaims as ['auth_time', 'acr', 'roles']))
     .max(10)
     .describe('What its tokens carry beyond RFC 9068 §2.2.'),
+  introspection_clients: z
+    .array(z.string().min(1).max(100))
+    .max(100)
+    .describe('Ids of the clients that stand for the API and may introspect its tokens, whoever got them (RFC 7662).'),
 }
 
 const givenScopes = z

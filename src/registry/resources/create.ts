@@ -56,6 +56,7 @@ export function toResourceColumns(settings: ResourceSettings): Record<string, un
     signing_alg: settings.signingAlg,
     access_token_ttl: settings.accessTokenTtl,
     token_claims: settings.tokenClaims,
+    introspection_clients: settings.introspectionClients,
   }
 }
 

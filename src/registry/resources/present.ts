@@ -9,6 +9,7 @@ export interface PresentedResource {
   signing_alg: Resource['signingAlg']
   access_token_ttl: number | null
   token_claims: Resource['tokenClaims']
+  introspection_clients: string[]
   scopes: { name: string; description: string; description_de: string | null }[]
   built_in: boolean
   version: number
@@ -26,6 +27,7 @@ export function presentResource(resource: Resource): PresentedResource {
     signing_alg: resource.signingAlg,
     access_token_ttl: resource.accessTokenTtl,
     token_claims: resource.tokenClaims,
+    introspection_clients: resource.introspectionClients,
     scopes: resource.scopes.map(({ name, description, descriptionDe }) => {
       return { name, description, description_de: descriptionDe }
     }),

@@ -15,6 +15,7 @@ interface ResourceRow {
   signing_alg: ResourceSigningAlg
   access_token_ttl: number | null
   token_claims: TokenClaim[]
+  introspection_clients: string[]
   built_in: boolean
   version: number
   created_at: Date
@@ -117,6 +118,7 @@ function toResource(row: ResourceRow): Resource {
     signingAlg: row.signing_alg,
     accessTokenTtl: row.access_token_ttl,
     tokenClaims: row.token_claims,
+    introspectionClients: row.introspection_clients,
     scopes: row.scopes,
     builtIn: row.built_in,
     version: row.version,

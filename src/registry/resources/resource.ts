@@ -3,6 +3,7 @@
  * look. It knows nothing of the protocol library, of HTTP or of the other nouns.
  */
 import { normalAudience } from '../../lib/audience.ts'
+import { isId } from '../../lib/ids.ts'
 import { normalText, plainTextProblem } from '../../lib/plain-text.ts'
 import { RegistryError } from '../registry-error.ts'
 
@@ -36,6 +37,8 @@ export interface Resource {
   accessTokenTtl: number | null
   /** Claims beyond those of RFC 9068 §2.2 that its tokens carry. */
   tokenClaims: TokenClaim[]
+  /** Ids of the clients that stand for the API: they may introspect its tokens, whoever got them (RFC 7662 §2.1). */
+  introspectionClients: string[]
   /** By name. */
   scopes: ResourceScope[]
   /** Part of Grantry itself, the management API: can't be changed or deleted. */
@@ -53,6 +56,7 @@ export interface ResourceSettings {
   signingAlg: ResourceSigningAlg
   accessTokenTtl: number | null
   tokenClaims: TokenClaim[]
+  introspectionClients: string[]
   scopes: ResourceScope[]
 }
 
@@ -67,6 +71,7 @@ const LONGEST_SCOPE = 100
 const LONGEST_NAME = 200
 const LONGEST_DESCRIPTION = 500
 const MOST_SCOPES = 200
+const MOST_CLIENTS = 100
 const SHORTEST_TTL = 30
 const LONGEST_TTL = 86_400
 
@@ -77,6 +82,7 @@ export function withResourceDefaults(given: GivenResourceSettings & { name: stri
     signingAlg: given.signingAlg ?? 'RS256',
     accessTokenTtl: given.accessTokenTtl ?? null,
     tokenClaims: given.tokenClaims ?? ['auth_time', 'acr'],
+    introspectionClients: given.introspectionClients ?? [],
     scopes: given.scopes ?? [],
   }
 }
@@ -107,6 +113,7 @@ export function checkedResourceSettings(settings: ResourceSettings): ResourceSet
     ...settings,
     name,
     tokenClaims: tokenClaims.filter((claim) => settings.tokenClaims.includes(claim)),
+    introspectionClients: checkedClients(settings.introspectionClients),
     scopes: checkedScopes(settings.scopes),
   }
 }
@@ -115,6 +122,15 @@ function checkTtl(seconds: number | null): void {
   if (seconds === null) return
   if (Number.isInteger(seconds) && seconds >= SHORTEST_TTL && seconds <= LONGEST_TTL) return
   throw invalid('access_token_ttl', `the life of an access token must be ${SHORTEST_TTL} to ${LONGEST_TTL} seconds`)
+}
+
+/** Whether they exist is not asked: a client that is gone, or not made yet, introspects nothing. */
+function checkedClients(ids: readonly string[]): string[] {
+  const field = 'introspection_clients'
+  if (ids.length > MOST_CLIENTS) throw invalid(field, `a resource may name at most ${MOST_CLIENTS} clients`)
+  const stray = ids.find((id): boolean => !isId('cli', id))
+  if (stray !== undefined) throw invalid(field, `${JSON.stringify(stray.slice(0, 60))} is not the id of a client`)
+  return [...new Set(ids)].toSorted()
 }
 
 function checkedScopes(scopes: readonly ResourceScope[]): ResourceScope[] {

@@ -92,6 +92,7 @@ function merge(resource: Resource, change: GivenResourceSettings): ResourceSetti
     signingAlg: change.signingAlg ?? resource.signingAlg,
     accessTokenTtl: change.accessTokenTtl === undefined ? resource.accessTokenTtl : change.accessTokenTtl,
     tokenClaims: change.tokenClaims ?? resource.tokenClaims,
+    introspectionClients: change.introspectionClients ?? resource.introspectionClients,
     scopes: change.scopes ?? resource.scopes,
   }
 }

@@ -9,13 +9,15 @@ import { derive, type MasterKeys } from '../lib/master-key.ts'
 import type { KeySet } from '../keys/ring.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Storage } from './adapter/adapter.ts'
-import { claims, createFindAccount, extraTokenClaims, PASSWORD_SIGN_IN } from './configuration/account.ts'
+import { claims, createFindAccount, extraTokenClaims, nameGrant, PASSWORD_SIGN_IN } from './configuration/account.ts'
 import { POLICY } from './configuration/client-metadata.ts'
 import { createGrantLoader, interactionRules } from './configuration/consent.ts'
 import { acceptRetiredNonces, claimProofs, dpop, DPOP_ALGORITHMS } from './configuration/dpop.ts'
 import { expiresWithSession, issueRefreshToken, lifetimes } from './configuration/lifetimes.ts'
 import { createManagementRules } from './configuration/management.ts'
 import { resourceIndicators } from './configuration/resources.ts'
+import { answerForStructuredTokens, createIntrospectionPolicy } from './introspection/answer.ts'
+import { createJwtAccessTokens } from './introspection/jwt-access-token.ts'
 import { reportErrors, reportTokens, type IssuedTokens } from './listeners.ts'
 import { applyModelRules } from './model-rules.ts'
 import { isResumePath, routes } from './routes.ts'
@@ -49,6 +51,9 @@ export function createProvider(deps: ProviderDependencies, keys: KeySet): Provid
   answerFailures(provider, deps.log)
   resumeWithoutQuery(provider)
   closeRedemptions(provider, deps.storage)
+  const jwts = createJwtAccessTokens({ pool: deps.db.pool, issuer: deps.config.issuer }, keys)
+  const { families } = deps.storage
+  answerForStructuredTokens(provider, { jwts, families, mayIntrospect: createIntrospectionPolicy(deps.db) })
   reportErrors(provider, deps.log)
   if (deps.onTokens) reportTokens(provider, deps.onTokens)
   return provider
@@ -117,6 +122,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
     enabledJWA: { idTokenSigningAlgValues: ['RS256'], dPoPSigningAlgValues: [...DPOP_ALGORITHMS] },
     findAccount: createFindAccount(db, management),
     extraTokenClaims,
+    formats: { customizers: { jwt: nameGrant } },
     ttl: lifetimes(config),
     expiresWithSession,
     issueRefreshToken,
@@ -129,8 +135,8 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
       userinfo: { enabled: true },
-      // A token tells nothing to, and takes no harm from, any client but its own (RFC 7662 §4, RFC 7009 §2.1).
-      introspection: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
+      introspection: { enabled: true, allowedPolicy: createIntrospectionPolicy(db) },
+      // A token takes no harm from any client but its own (RFC 7009 §2.1).
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
       resourceIndicators: resourceIndicators(db, management),
       rpInitiatedLogout: {

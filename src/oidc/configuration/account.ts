@@ -1,7 +1,8 @@
-import type { Configuration, FindAccount, KoaContextWithOIDC } from 'oidc-provider'
+import type { AccessToken, Configuration, FindAccount, KoaContextWithOIDC } from 'oidc-provider'
 import type pg from 'pg'
 import { findActiveUser } from '../../registry/users/queries.ts'
 import type { User } from '../../registry/users/user.ts'
+import { GRANT_CLAIM, SESSION_CLAIM } from '../introspection/jwt-access-token.ts'
 import type { ManagementRules } from './management.ts'
 
 /** OpenID Connect Core §5.4: which scope reveals which claims. */
@@ -43,6 +44,13 @@ export const extraTokenClaims: NonNullable<Configuration['extraTokenClaims']> = 
   return Object.fromEntries(
     Object.entries(known).filter(([name, value]) => wanted.includes(name) && value !== undefined),
   )
+}
+
+/** What a JWT of a person hangs on: introspection finds it by that, and APIs that follow events. */
+export function nameGrant(_ctx: unknown, token: object, { payload }: { payload: Record<string, unknown> }): void {
+  const { grantId, sessionUid, expiresWithSession } = token as Partial<AccessToken>
+  if (grantId !== undefined) payload[GRANT_CLAIM] = grantId
+  if (grantId !== undefined && expiresWithSession) payload[SESSION_CLAIM] = sessionUid
 }
 
 function rolesOf(ctx: KoaContextWithOIDC): string[] | undefined {

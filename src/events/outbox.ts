@@ -24,6 +24,8 @@ export type NewEvent<Type extends EventType = EventType> = Ids<Type> &
 export async function appendEvent<Type extends EventType>(trx: Knex, event: NewEvent<Type>): Promise<void> {
   await trx('events').insert({
     type: event.type,
+    // Not when the transaction began: by now it holds what it ends, and nothing issued under that is younger.
+    at: trx.raw('clock_timestamp()'),
     actor: actorId(event.actor ?? 'system'),
     subject: event.subject ?? null,
     user_id: event.userId ?? null,

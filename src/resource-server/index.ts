@@ -17,6 +17,13 @@ export {
   type ProtectedResource,
 } from './metadata.ts'
 export { protect, type ProtectedContext } from './protect.ts'
+export {
+  createRevocationList,
+  type FollowFrom,
+  type RevocationList,
+  type RevocationListOptions,
+} from './revocations.ts'
+export type { RevocableToken, RevocationEvent } from './revoked.ts'
 export { TokenError, type Refusals, type TokenErrorCode } from './token-error.ts'
 export {
   createTokenVerifier,

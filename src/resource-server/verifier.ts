@@ -3,6 +3,7 @@ import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose'
 import { isTrustworthyUrl } from './discovery.ts'
 import { createKeySource, KeysUnavailableError, type KeySource } from './jwks.ts'
 import { protectedResourceMetadataUrl } from './metadata.ts'
+import type { RevocationList } from './revocations.ts'
 import { createRefusals, type Refusals } from './token-error.ts'
 
 export interface TokenVerifierOptions {
@@ -17,6 +18,8 @@ export interface TokenVerifierOptions {
   /** This API's RFC 9728 metadata; derived from `audience` when that is a URL. */
   resourceMetadata?: string
   clockToleranceSeconds?: number
+  /** Refuses what was revoked before it expires: a {@link createRevocationList}. Without it a token lives to its `exp`. */
+  revocations?: Pick<RevocationList, 'check'>
   fetch?: typeof globalThis.fetch
   /** Milliseconds since the epoch. */
   now?: () => number
@@ -32,6 +35,8 @@ export interface VerifiedToken {
   readonly issuer: string
   readonly subject: string
   readonly clientId: string
+  /** The token family: what was granted to one client in one sign-in. Undefined for what a client got for itself. */
+  readonly grantId: string | undefined
   readonly scopes: readonly string[]
   readonly roles: readonly string[]
   readonly tokenId: string
@@ -47,7 +52,7 @@ export interface TokenVerifier {
   readonly refusals: Refusals
   /**
    * @throws TokenError 401 for a token that doesn't count, 403 for one that covers too little, 503 while the issuer's
-   *   keys can't be had
+   *   keys can't be had, or while `revocations` is behind and told to refuse then
    */
   verify(token: string, options?: VerifyOptions): Promise<VerifiedToken>
   /** Fetches the issuer's keys ahead of the first token. @throws TokenError 503 */
@@ -81,6 +86,12 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     return payload
   }
 
+  function refuseRevoked(token: VerifiedToken, scope: string): void {
+    const answer = options.revocations?.check(token) ?? 'good'
+    if (answer === 'revoked') throw refusals.invalid('The access token was revoked', scope)
+    if (answer === 'unknown') throw refusals.unavailable(new Error('the list of revocations is behind'))
+  }
+
   return {
     audience,
     refusals,
@@ -88,6 +99,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
       const needed = scopeList(scope)
       const claims = await readToken(token, needed.join(' '), { readClaims, refusals })
       const verified = present(claims)
+      refuseRevoked(verified, needed.join(' '))
       if (!needed.every((name) => verified.scopes.includes(name))) throw refusals.insufficient(needed.join(' '))
       return verified
     },
@@ -146,11 +158,12 @@ const CLAIM_REFUSALS = new Map([
 ])
 
 function present(claims: JWTPayload): VerifiedToken {
-  const { iss = '', sub = '', client_id: clientId, jti = '', iat = 0, exp = 0, scope, roles } = claims
+  const { iss = '', sub = '', client_id: clientId, jti = '', iat = 0, exp = 0, scope, roles, grant_id } = claims
   return Object.freeze({
     issuer: iss,
     subject: sub,
     clientId: String(clientId),
+    grantId: typeof grant_id === 'string' ? grant_id : undefined,
     scopes: typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [],
     roles: Array.isArray(roles) ? roles.filter((role) => typeof role === 'string') : [],
     tokenId: jti,

@@ -30,8 +30,7 @@ test('ending a session takes along what apps in that browser got in it; apps on 
   const { id: userId } = await person(knex, { username: 'ada' })
   const [web, spa, native] = [await app(knex, 'web'), await app(knex, 'spa'), await app(knex, 'native')]
   const [here, there] = [await session(knex, userId), await session(knex, userId)]
-  await family(knex, userId, web, there)
-  await family(knex, userId, spa, there)
+  const ended = [await family(knex, userId, web, there), await family(knex, userId, spa, there)]
   const kept = [
     await family(knex, userId, native, there),
     await family(knex, userId, web, here),
@@ -43,6 +42,14 @@ test('ending a session takes along what apps in that browser got in it; apps on 
   t.deepEqual(await families(knex, userId), kept.toSorted())
   const [event] = await events(knex, 'session.ended')
   t.like(event, { subject: there, user_id: userId, actor: userId, data: { grants_revoked: 2 } })
+  const told = await events(knex, 'grant.revoked')
+  t.deepEqual(
+    told.map(({ subject, client_id }) => [subject, client_id]).toSorted(),
+    [
+      [ended[0], web],
+      [ended[1], spa],
+    ].toSorted(),
+  )
 })
 
 test("nobody ends another's session, and ending twice or nonsense does nothing", async (t) => {

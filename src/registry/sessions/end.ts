@@ -50,8 +50,13 @@ async function end(
     for (const session of sessions) {
       const { uid } = session
       await endSessions(trx, userId, { onlyUids: [uid] })
-      const data = { grants_revoked: await revokeBrowserGrants(trx, userId, uid) }
+      const grants = await revokeBrowserGrants(trx, userId, uid)
+      const data = { grants_revoked: grants.length }
       await appendEvent(trx, { type: 'session.ended', subject: uid, userId, actor, data })
+      // Each by its id: from outside nobody can tell which families were of this browser.
+      for (const { id, client_id: clientId } of grants) {
+        await appendEvent(trx, { type: 'grant.revoked', subject: id, userId, clientId, actor })
+      }
       const { current: _current, ...before } = presentSession(session)
       await recordChange(trx, actor, { action: 'session.end', subject: uid, userId, before })
     }

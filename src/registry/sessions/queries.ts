@@ -60,13 +60,18 @@ export async function findLiveSessions(
 /**
  * Revokes what was granted in a session to apps that live in the browser. Apps on a device are signed in on their own account: they
  * outlive the browser in which that was allowed.
- * @returns how many were revoked
+ * @returns which were revoked
  */
-export async function revokeBrowserGrants(trx: Knex, userId: string, uid: string): Promise<number> {
+export async function revokeBrowserGrants(
+  trx: Knex,
+  userId: string,
+  uid: string,
+): Promise<{ id: string; client_id: string }[]> {
   return trx('grants')
     .where({ user_id: userId, session_uid: uid })
     .whereIn('client_id', trx('clients').whereIn('kind', ['web', 'spa']).select('id'))
     .delete()
+    .returning<{ id: string; client_id: string }[]>(['id', 'client_id'])
 }
 
 export function toSession(row: SessionRow): Session {

@@ -17,7 +17,9 @@ import { securityHeaders } from '../http/security-headers.ts'
 import { trace } from '../http/trace.ts'
 import { createLifecycle } from '../lib/lifecycle.ts'
 import {
+  createPostgresReplayStore,
   createTokenVerifier,
+  postgresReplayTable,
   protectedResourceMetadata,
   protectedResourceMetadataPath,
   type TokenVerifier,
@@ -57,9 +59,10 @@ export async function startDemo(config: DemoConfig, { log, db: given, checkAnswe
   try {
     const db = given ?? (await connectDatabase({ ...config.database, poolMax: 5, log }))
     if (!given) lifecycle.add('database', () => db.close())
-    await migrateOrders(db, [idempotencyTable, rateLimitTable, accountEventsTable])
+    await migrateOrders(db, [idempotencyTable, rateLimitTable, accountEventsTable, postgresReplayTable])
     const cursorSecrets = [await sharedSecret(db, 'cursor')]
-    const expired = [expiredIdempotencyKeys, expiredRateLimits]
+    const usedProofs = { table: 'dpop_replays', condition: 'expires_at < now()' }
+    const expired = [expiredIdempotencyKeys, expiredRateLimits, usedProofs]
     const sweeper = startSweeper({ db, log, expired, everySeconds: SWEEP_SECONDS })
     lifecycle.add('sweeper', () => sweeper.stop())
 
@@ -94,9 +97,11 @@ interface Parts {
 function createHandler(config: DemoConfig, parts: Parts): RequestListener {
   const { issuer, clientId, webhookSecret, origins, rateLimit } = config
   const { db, log, url } = parts
-  const verifier = createTokenVerifier({ issuer, audience: url })
+  // Proofs that were used stand in the database, so that each counts once over all instances.
+  const replays = createPostgresReplayStore((text, values) => db.pool.query(text, values))
+  const verifier = createTokenVerifier({ issuer, audience: url, dpop: { url, replays } })
   const hasEvents = webhookSecret !== undefined
-  const routers = [playgroundRoutes({ issuer, clientId, url, hasEvents }), metadataRoutes({ issuer, url })]
+  const routers = [playgroundRoutes({ issuer, clientId, url, hasEvents }), metadataRoutes({ issuer, url, verifier })]
   if (hasEvents) routers.push(webhookRoutes({ db: db.knex, log, verify: createDeliveryVerifier(webhookSecret) }))
   const app = new Koa()
   app.on('error', (error: unknown) => log.error({ err: error }, 'request failed beyond answering'))
@@ -110,9 +115,15 @@ function createHandler(config: DemoConfig, parts: Parts): RequestListener {
   return (request, response) => void handle(request, response)
 }
 
-function metadataRoutes({ issuer, url }: { issuer: string; url: string }): Router {
+function metadataRoutes({ issuer, url, verifier }: { issuer: string; url: string; verifier: TokenVerifier }): Router {
   const scopes = Object.keys(SCOPES)
-  const metadata = protectedResourceMetadata({ resource: url, issuer, scopes, documentation: `${url}/` })
+  const metadata = protectedResourceMetadata({
+    resource: url,
+    issuer,
+    scopes,
+    documentation: `${url}/`,
+    dpop: verifier.dpop,
+  })
   const router = new Router()
   // For everybody, scripts of any origin included: it is how a client finds the issuer.
   router.get(protectedResourceMetadataPath(url), cors({ isAllowed: 'anyone', methods: ['GET', 'HEAD'] }), (ctx) => {

@@ -8,8 +8,12 @@
  * router.get('/orders', protect(verifier, { scope: 'orders:read' }), handler)       // Koa: ctx.state.token
  * const token = await authenticate(request.headers, verifier, { scope: 'orders:read' }) // anything else
  * ```
+ *
+ * With `dpop: { url: 'https://orders.example.com', replays: createMemoryReplayStore() }` it takes tokens that are bound to a
+ * key as well; `authenticate` then wants the method and target of the request beside its headers.
  */
-export { authenticate, type RequestHeaders } from './authenticate.ts'
+export { authenticate, type AuthenticateOptions, type RequestHeaders } from './authenticate.ts'
+export { DPOP_ALGORITHMS, type DpopOptions, type ProvenRequest } from './dpop.ts'
 export {
   protectedResourceMetadata,
   protectedResourceMetadataPath,
@@ -24,6 +28,12 @@ export {
   type RevocationListOptions,
 } from './revocations.ts'
 export type { RevocableToken, RevocationEvent } from './revoked.ts'
+export {
+  createMemoryReplayStore,
+  createPostgresReplayStore,
+  postgresReplayTable,
+  type ReplayStore,
+} from './replay-store.ts'
 export { TokenError, type Refusals, type TokenErrorCode } from './token-error.ts'
 export {
   createTokenVerifier,

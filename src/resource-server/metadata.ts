@@ -7,12 +7,14 @@ export interface ProtectedResource {
   scopes: readonly string[]
   /** A page for the people who write clients. */
   documentation?: string
+  /** Of an API that takes sender-constrained tokens: the algorithms of proofs, and whether it takes no others. */
+  dpop?: { algorithms: readonly string[]; required?: boolean } | undefined
 }
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource'
 
 /** The JSON document to serve at {@link protectedResourceMetadataPath}. */
-export function protectedResourceMetadata({ resource, issuer, scopes, documentation }: ProtectedResource) {
+export function protectedResourceMetadata({ resource, issuer, scopes, documentation, dpop }: ProtectedResource) {
   return {
     resource,
     authorization_servers: [issuer],
@@ -20,6 +22,10 @@ export function protectedResourceMetadata({ resource, issuer, scopes, documentat
     // Tokens in the query end up in logs and histories (RFC 9700 §4.3.2); tokens in the body need form parsing.
     bearer_methods_supported: ['header'],
     ...(documentation && { resource_documentation: documentation }),
+    ...(dpop && {
+      dpop_signing_alg_values_supported: [...dpop.algorithms],
+      dpop_bound_access_tokens_required: dpop.required ?? false,
+    }),
   }
 }
 

@@ -4,8 +4,15 @@ import type { TokenVerifier, VerifyOptions } from './verifier.ts'
 
 /** As much of a Koa context as {@link protect} touches. */
 export interface ProtectedContext {
-  readonly req: { readonly rawHeaders: readonly string[] }
+  readonly req: {
+    readonly rawHeaders: readonly string[]
+    readonly method?: string | undefined
+    readonly url?: string | undefined
+  }
+  /** The path and query as they came, before a router took a part away. */
+  readonly originalUrl?: string
   state: { [name: string]: any }
+  set?(name: string, value: string): void
 }
 
 /**
@@ -14,7 +21,10 @@ export interface ProtectedContext {
  */
 export function protect(verifier: TokenVerifier, options: VerifyOptions = {}) {
   return async (ctx: ProtectedContext, next: () => Promise<unknown>): Promise<void> => {
-    ctx.state.token = await authenticate(ctx.req.rawHeaders, verifier, options)
+    const { method, url, rawHeaders } = ctx.req
+    const token = await authenticate(rawHeaders, verifier, { ...options, method, target: ctx.originalUrl ?? url })
+    if (token.nextNonce !== undefined) ctx.set?.('DPoP-Nonce', token.nextNonce)
+    ctx.state.token = token
     await next()
   }
 }

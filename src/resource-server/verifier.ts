@@ -1,10 +1,11 @@
 /** Checks access tokens as RFC 9068 §4 and RFC 8725 ask, against the keys that the issuer publishes. */
 import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose'
 import { isTrustworthyUrl } from './discovery.ts'
+import { createProofChecker, DPOP_ALGORITHMS, type DpopOptions, type ProvenRequest } from './dpop.ts'
 import { createKeySource, KeysUnavailableError, type KeySource } from './jwks.ts'
 import { protectedResourceMetadataUrl } from './metadata.ts'
 import type { RevocationList } from './revocations.ts'
-import { createRefusals, type Refusals } from './token-error.ts'
+import { createRefusals, type Refusals, type TokenRefusals } from './token-error.ts'
 
 export interface TokenVerifierOptions {
   /** The issuer's identifier, exactly as it stands in `iss`. HTTPS, or HTTP on the machine itself. */
@@ -17,6 +18,8 @@ export interface TokenVerifierOptions {
   jwksUri?: string
   /** This API's RFC 9728 metadata; derived from `audience` when that is a URL. */
   resourceMetadata?: string
+  /** Takes tokens that are bound to a key (RFC 9449). Left out: such tokens are refused. */
+  dpop?: DpopOptions
   clockToleranceSeconds?: number
   /** Refuses what was revoked before it expires: a {@link createRevocationList}. Without it a token lives to its `exp`. */
   revocations?: Pick<RevocationList, 'check'>
@@ -42,6 +45,10 @@ export interface VerifiedToken {
   readonly tokenId: string
   readonly issuedAt: Date
   readonly expiresAt: Date
+  /** The thumbprint of the key that its holder proved (RFC 9449 §6.1); undefined for a bearer's. */
+  readonly keyThumbprint: string | undefined
+  /** To be sent as `DPoP-Nonce` with the answer; undefined for none. */
+  readonly nextNonce: string | undefined
   /** Every claim, as signed. */
   readonly claims: Readonly<JWTPayload>
 }
@@ -50,11 +57,19 @@ export interface TokenVerifier {
   readonly audience: string
   /** How this API refuses, for credentials that never get as far as `verify`. */
   readonly refusals: Refusals
+  /** Undefined: tokens that are bound to a key are refused. */
+  readonly dpop: { readonly algorithms: readonly string[]; readonly required: boolean } | undefined
   /**
+   * A bearer's token.
    * @throws TokenError 401 for a token that doesn't count, 403 for one that covers too little, 503 while the issuer's
    *   keys can't be had, or while `revocations` is behind and told to refuse then
    */
   verify(token: string, options?: VerifyOptions): Promise<VerifiedToken>
+  /**
+   * A token of the DPoP scheme, with the proof that came with it.
+   * @throws TokenError as `verify`, and for a proof that doesn't count
+   */
+  verifyProven(token: string, request: ProvenRequest, options?: VerifyOptions): Promise<VerifiedToken>
   /** Fetches the issuer's keys ahead of the first token. @throws TokenError 503 */
   prepare(): Promise<void>
 }
@@ -69,7 +84,10 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   const { issuer, audience, jwksUri, algorithms = ALGORITHMS, clockToleranceSeconds = 5, now = Date.now } = options
   assertUsable(options)
   const metadataUrl = options.resourceMetadata ?? derivedMetadataUrl(audience)
-  const refusals = createRefusals({ realm: audience, metadataUrl })
+  const { algorithms: proofAlgorithms = DPOP_ALGORITHMS, required = false } = options.dpop ?? {}
+  const dpop = options.dpop && { algorithms: proofAlgorithms, required }
+  const refusals = createRefusals({ realm: audience, metadataUrl, dpop })
+  const proofs = options.dpop && createProofChecker(options.dpop, { refusals: refusals.proven, now })
   const keys = createKeySource({ issuer, jwksUri, fetch: options.fetch ?? globalThis.fetch, now })
 
   async function readClaims(token: string): Promise<JWTPayload> {
@@ -86,30 +104,61 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     return payload
   }
 
-  function refuseRevoked(token: VerifiedToken, scope: string): void {
+  /** @param by the refusals of the scheme in which the token came */
+  function refuseRevoked(token: VerifiedToken, scope: string, by: TokenRefusals): void {
     const answer = options.revocations?.check(token) ?? 'good'
-    if (answer === 'revoked') throw refusals.invalid('The access token was revoked', scope)
-    if (answer === 'unknown') throw refusals.unavailable(new Error('the list of revocations is behind'))
+    if (answer === 'revoked') throw by.invalid('The access token was revoked', scope)
+    if (answer === 'unknown') throw by.unavailable(new Error('the list of revocations is behind'))
   }
 
   return {
     audience,
     refusals,
+    dpop,
     async verify(token, { scope = [] } = {}) {
       const needed = scopeList(scope)
       const claims = await readToken(token, needed.join(' '), { readClaims, refusals })
+      // RFC 9449 §7.2 and RFC 8705 §3: whoever presents a bound token as a bearer may have stolen it.
+      if (claims.cnf !== undefined) throw refusals.invalid('The access token is bound to a key', needed.join(' '))
+      if (required) throw refusals.invalid('The access token is not bound to a key', needed.join(' '))
       const verified = present(claims)
-      refuseRevoked(verified, needed.join(' '))
-      if (!needed.every((name) => verified.scopes.includes(name))) throw refusals.insufficient(needed.join(' '))
+      refuseRevoked(verified, needed.join(' '), refusals)
+      assertCovers(verified, needed, refusals)
+      return verified
+    },
+    async verifyProven(token, request, { scope = [] } = {}) {
+      const needed = scopeList(scope)
+      if (!proofs) throw refusals.missing(needed.join(' '))
+      const { proven } = refusals
+      const claims = await readToken(token, needed.join(' '), { readClaims, refusals: proven })
+      const keyThumbprint = boundKey(claims)
+      if (keyThumbprint === undefined) {
+        throw proven.invalid('The access token is not bound to a key by DPoP', needed.join(' '))
+      }
+      refuseRevoked(present(claims), needed.join(' '), proven)
+      const nextNonce = await proofs.check(token, keyThumbprint, request, needed.join(' '))
+      const verified = present(claims, { keyThumbprint, nextNonce })
+      assertCovers(verified, needed, proven)
       return verified
     },
     prepare: () => prepare(keys, refusals),
   }
 }
 
+/** The one way in which the token is bound; undefined when there is none, or another that nobody here can check. */
+function boundKey({ cnf }: JWTPayload): string | undefined {
+  if (typeof cnf !== 'object' || cnf === null || Object.keys(cnf).length !== 1) return undefined
+  const { jkt } = cnf as { jkt?: unknown }
+  return typeof jkt === 'string' ? jkt : undefined
+}
+
+function assertCovers({ scopes }: VerifiedToken, needed: readonly string[], refusals: TokenRefusals): void {
+  if (!needed.every((name) => scopes.includes(name))) throw refusals.insufficient(needed.join(' '))
+}
+
 interface Reading {
   readClaims: (token: string) => Promise<JWTPayload>
-  refusals: Refusals
+  refusals: TokenRefusals
 }
 
 async function readToken(token: string, scope: string, { readClaims, refusals }: Reading): Promise<JWTPayload> {
@@ -131,13 +180,11 @@ function assertPlainHeader(token: string): void {
 }
 
 function assertPlausible(claims: JWTPayload, latest: number): void {
-  const { sub, client_id: clientId, jti, iat = Infinity, exp = 0, scope, cnf } = claims
+  const { sub, client_id: clientId, jti, iat = Infinity, exp = 0, scope } = claims
   const texts = [sub, clientId, jti]
   if (!texts.every((text) => typeof text === 'string' && text !== '')) throw new Implausible('empty claim')
   if (scope !== undefined && typeof scope !== 'string') throw new Implausible('scope')
   if (iat > latest || exp <= iat) throw new Implausible('times')
-  // RFC 9449 §7.2 and RFC 8705 §3: a token bound to a key is worth nothing without the proof, which a bearer can't give.
-  if (cnf !== undefined) throw new Implausible('bound token')
 }
 
 /** A constant text for the caller; the error itself stays with the refusal as its cause. */
@@ -157,7 +204,9 @@ const CLAIM_REFUSALS = new Map([
   ['nbf', 'The access token is not valid yet'],
 ])
 
-function present(claims: JWTPayload): VerifiedToken {
+type Binding = Pick<VerifiedToken, 'keyThumbprint' | 'nextNonce'>
+
+function present(claims: JWTPayload, binding?: Binding): VerifiedToken {
   const { iss = '', sub = '', client_id: clientId, jti = '', iat = 0, exp = 0, scope, roles, grant_id } = claims
   return Object.freeze({
     issuer: iss,
@@ -169,6 +218,8 @@ function present(claims: JWTPayload): VerifiedToken {
     tokenId: jti,
     issuedAt: new Date(iat * 1000),
     expiresAt: new Date(exp * 1000),
+    keyThumbprint: binding?.keyThumbprint,
+    nextNonce: binding?.nextNonce,
     claims,
   })
 }
@@ -189,7 +240,8 @@ function scopeList(scope: string | readonly string[]): readonly string[] {
   return names
 }
 
-function assertUsable({ issuer, audience, jwksUri, algorithms = [], resourceMetadata }: TokenVerifierOptions): void {
+function assertUsable(options: TokenVerifierOptions): void {
+  const { issuer, audience, jwksUri, algorithms = [], resourceMetadata, dpop } = options
   if (!isTrustworthyUrl(issuer) || /[?#]/.test(issuer)) {
     throw new TypeError('issuer must be an https URL without query or fragment (http only on the machine itself)')
   }
@@ -199,7 +251,9 @@ function assertUsable({ issuer, audience, jwksUri, algorithms = [], resourceMeta
     throw new TypeError('resourceMetadata must be a URL')
   }
   // RFC 8725 §3.1: with a MAC among them, the public key itself would sign tokens.
-  const wrong = algorithms.find((alg) => !/^(?:[RPE]S(?:256|384|512)|EdDSA|Ed25519)$/.test(alg))
+  const wrong = [...algorithms, ...(dpop?.algorithms ?? [])].find(
+    (alg) => !/^(?:[RPE]S(?:256|384|512)|EdDSA|Ed25519)$/.test(alg),
+  )
   if (wrong !== undefined) throw new TypeError(`Not an asymmetric signature algorithm: ${wrong}`)
 }
 

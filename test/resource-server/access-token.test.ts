@@ -63,7 +63,7 @@ const refused: [string, TokenChanges | (() => TokenChanges), RegExp][] = [
   ['no client', { claims: { client_id: undefined } }, /claim/],
   ['no id', { claims: { jti: undefined } }, /claim/],
   ['scopes in a list', { claims: { scope: ['orders:read'] } }, /not acceptable/],
-  ['a binding to a key whose proof a bearer can not give', { claims: { cnf: { jkt: 'abc' } } }, /not acceptable/],
+  ['a binding to a key whose proof a bearer can not give', { claims: { cnf: { jkt: 'abc' } } }, /bound to a key/],
   ['a kid nobody published', { header: { kid: 'nobody' } }, /not signed by the issuer/],
   ['the kid of a key for another algorithm', () => ({ header: { kid: issuer.keys[1]!.kid } }), /not signed by/],
 ]

@@ -111,7 +111,8 @@ function api(options: OrdersApiOptions, versions: ApiVersion[], typeBase: string
     cursorSecrets,
     authenticate: async (ctx) => {
       const scope = scopes.get((ctx.state as { operation?: string }).operation ?? '') ?? ''
-      const token = await authenticate(ctx.req.rawHeaders, verifier, { scope }).catch(refuse)
+      const { method, originalUrl: target } = ctx
+      const token = await authenticate(ctx.req.rawHeaders, verifier, { scope, method, target }).catch(refuse)
       return token && principalOf(token)
     },
     challenge: (scope, error) => {
@@ -196,6 +197,8 @@ orders of everybody, and sends them off.
 
 Version 1 has lists by page number and one item in each order. Version 2 has lists by cursor, orders with several items, and
 events that can be followed.
+Tokens may be bearers' or bound to a key (DPoP, RFC 9449); a bound one counts with its proof only.
+
 A version is named by the path, by \`API-Version\`, by \`Accept: application/vnd.${VENDOR}.v2+json\` or by \`?version=2\`.`
 
 const TAGS = {

@@ -68,7 +68,7 @@ import { ensureManagementResource } from './registry/resources/built-in.ts'
 import { findReferenceClient } from './registry/clients/reference-client.ts'
 import { managementAudience } from './registry/management-scopes.ts'
 import { createPasswordHasher } from './registry/users/password.ts'
-import { createLoginThrottle } from './registry/users/throttle.ts'
+import { createLoginThrottle, createUserCodeThrottle } from './registry/users/throttle.ts'
 import type { Logger } from './telemetry/logger.ts'
 
 export interface AuthServer {
@@ -185,7 +185,10 @@ function createApp({
   const { refreshReuseSeconds, accessSeconds } = config.tokens
   const storage = createStorage({ pool: db.pool, masterKeys, issuer: config.issuer, log, refreshReuseSeconds })
   const pages = createProtocolPages(renderer)
-  const provider = currentProvider({ config, db, masterKeys, storage, pages, log, onTokens: tokenCounts.take }, keys)
+  const provider = currentProvider(
+    { config, db, masterKeys, storage, pages, log, guesses: createUserCodeThrottle(), onTokens: tokenCounts.take },
+    keys,
+  )
   const gateway = createInteractionGateway(() => provider.get(), { config, db })
   const hasher = createPasswordHasher()
   const throttle = createLoginThrottle()

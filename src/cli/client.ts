@@ -2,6 +2,8 @@ import { Option, type Command } from 'commander'
 import type { Position } from '../lib/keyset.ts'
 import {
   clientKinds,
+  DEVICE_GRANT,
+  grantTypes,
   type Client,
   type ClientDetails,
   type ClientKind,
@@ -142,7 +144,7 @@ function withSettings(command: Command): Command {
     .option('--origin <origin>', 'browser origin whose scripts may ask for tokens (repeatable)', repeated)
     .option('--allow <access>', '"<audience> <scope> <scope>": what it may ask of an API (repeatable)', repeated)
     .option('--openid-scope <scope>', 'openid, profile, email or offline_access (repeatable)', repeated)
-    .option('--grant <type>', 'authorization_code, refresh_token or client_credentials (repeatable)', repeated)
+    .option('--grant <type>', `${grantTypes.join(', ')} (repeatable); "device_code" is short for the last`, repeated)
     .option('--auth-method <method>', 'client_secret_basic or client_secret_post')
     .option('--first-party', 'it is your own and may skip consent')
     .option('--dpop-bound', 'it gets no token without a DPoP proof of its key')
@@ -155,7 +157,9 @@ function settingsOf(options: SettingOptions): ClientChange {
     postLogoutRedirectUris: listOf(options.postLogoutRedirectUri),
     allowedOrigins: listOf(options.origin),
     openidScopes: listOf<OpenidScope>(options.openidScope),
-    grantTypes: listOf<GrantType>(options.grant),
+    grantTypes: listOf<GrantType | 'device_code'>(options.grant)?.map((type) =>
+      type === 'device_code' ? DEVICE_GRANT : type,
+    ),
     // The registry says what a kind may have.
     tokenEndpointAuthMethod: options.authMethod as TokenEndpointAuthMethod | undefined,
     firstParty: options.firstParty,

@@ -4,16 +4,10 @@
  * verbs, which keep their rules, events and audit log, and knows nothing of the command line or of HTTP.
  */
 import { z } from 'zod'
-import {
-  clientKinds,
-  type GrantType,
-  type OpenidScope,
-  type TokenEndpointAuthMethod,
-} from '../registry/clients/client.ts'
+import { clientKinds, grantTypes, type OpenidScope, type TokenEndpointAuthMethod } from '../registry/clients/client.ts'
 import { resourceSigningAlgs, tokenClaims, tokenFormats } from '../registry/resources/resource.ts'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post'] satisfies TokenEndpointAuthMethod[]
-const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials'] satisfies GrantType[]
 const openidScopes = ['openid', 'profile', 'email', 'offline_access'] satisfies OpenidScope[]
 
 const scope = z.strictObject({
@@ -46,8 +40,8 @@ const client = z.strictObject({
   allowed_origins: z.array(z.string()).optional(),
   openid_scopes: z.array(z.enum(openidScopes)).optional(),
   first_party: z.boolean().optional(),
-  disabled: z.boolean().optional(),
   dpop_bound_access_tokens: z.boolean().optional(),
+  disabled: z.boolean().optional(),
   access: z.array(access).optional(),
 })
 

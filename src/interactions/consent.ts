@@ -16,6 +16,7 @@ export async function showConsent(ctx: Context, browser: Browser, pending: Pendi
   if (!user) return showPage(ctx, renderer, 'expired', { restartUri: pending.restartUri }, { status: 400 })
 
   const resources = await requestedResources(browser, pending)
+  const { redirectUri } = pending
   const base = `/interaction/${pending.uid}`
   const model = {
     action: `${base}/consent`,
@@ -24,8 +25,9 @@ export async function showConsent(ctx: Context, browser: Browser, pending: Pendi
     csrf: tokens.make(pending.uid),
     clientName: pending.client.name,
     clientId: pending.client.id,
-    redirectHost: redirectHost(pending.redirectUri),
-    redirectIsLoopback: isLoopbackRedirect(pending.redirectUri),
+    redirectHost: redirectUri && redirectHost(redirectUri),
+    redirectIsLoopback: redirectUri !== undefined && isLoopbackRedirect(redirectUri),
+    userCode: pending.device?.userCode,
     user: { name: user.name, username: user.username },
     scopes: scopeGroups(pending.requested, pending.missing, resources, localeOf(ctx, pending.uiLocales)),
     accessSeconds: Math.max(accessSeconds, ...resources.map((resource) => resource.accessTokenTtl ?? 0)),
@@ -33,7 +35,10 @@ export async function showConsent(ctx: Context, browser: Browser, pending: Pendi
     remembered: pending.remembered,
     firstParty: pending.client.firstParty,
   }
-  showPage(ctx, renderer, 'consent', model, { uiLocales: pending.uiLocales, formTargets: [pending.redirectUri] })
+  showPage(ctx, renderer, 'consent', model, {
+    uiLocales: pending.uiLocales,
+    formTargets: redirectUri ? [redirectUri] : [],
+  })
 }
 
 /** Keeps the yes for every browser of this person, and goes on. What was shown is what is granted: nothing else. */

@@ -1,9 +1,10 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { Context } from 'koa'
+import type { DeviceForm } from '../oidc/device-flow.ts'
 import { showPage } from './page.ts'
 import type { Renderer } from './pages/render.ts'
 
-/** The pages that the protocol itself shows: an error that can't go back to the client, and sign-out. */
+/** The pages that the protocol itself shows: an error that can't go back to the client, the code of a device, and sign-out. */
 export function createProtocolPages(renderer: Renderer) {
   const page = (ctx: KoaContextWithOIDC) => ctx as unknown as Context
   const clientName = ({ oidc }: KoaContextWithOIDC) => oidc.client?.clientName
@@ -32,6 +33,22 @@ export function createProtocolPages(renderer: Renderer) {
 
     loggedOut(ctx: KoaContextWithOIDC): void {
       showPage(page(ctx), renderer, 'logged-out', { clientName: clientName(ctx) })
+    },
+
+    device: {
+      form(ctx: KoaContextWithOIDC, form: DeviceForm): void {
+        const { problem, retryAfterSeconds } = form
+        if (retryAfterSeconds !== undefined) ctx.set('Retry-After', String(retryAfterSeconds))
+        const status = problem === undefined ? 200 : problem === 'throttled' ? 429 : 400
+        showPage(page(ctx), renderer, 'device', form, { status })
+      },
+      over(ctx: KoaContextWithOIDC, restartUri: string): void {
+        showPage(page(ctx), renderer, 'expired', { restartUri }, { status: 400 })
+      },
+      done(ctx: KoaContextWithOIDC, outcome: 'approved' | 'refused'): void {
+        const model = { outcome, clientName: clientName(ctx) }
+        showPage(page(ctx), renderer, 'device-done', model, { uiLocales: uiLocales(ctx) })
+      },
     },
   }
 }

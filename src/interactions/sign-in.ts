@@ -25,7 +25,11 @@ export function showSignIn(
     ...failure,
   }
   const { uiLocales, redirectUri } = pending
-  showPage(ctx, renderer, 'login', model, { ...(status ? { status } : {}), uiLocales, formTargets: [redirectUri] })
+  showPage(ctx, renderer, 'login', model, {
+    ...(status ? { status } : {}),
+    uiLocales,
+    formTargets: redirectUri ? [redirectUri] : [],
+  })
 }
 
 /**

@@ -8,9 +8,11 @@ import type { Database } from '../database/connect.ts'
 import { ACCOUNT_CLIENT_ID } from '../registry/clients/client.ts'
 import { findActiveUser } from '../registry/users/queries.ts'
 import type { User } from '../registry/users/user.ts'
+import { userCodeOf } from './adapter/device-codes.ts'
 import { policyOf, type Policy } from './configuration/client-metadata.ts'
 import { mustAlwaysAsk, type Scopes } from './configuration/consent.ts'
 import { createManagementRules } from './configuration/management.ts'
+import { deviceUri, shownUserCode } from './device-flow.ts'
 import { routes } from './routes.ts'
 import { signInOf } from './sign-in.ts'
 
@@ -21,7 +23,10 @@ export interface PendingInteraction {
   uid: string
   prompt: 'login' | 'consent'
   client: { id: string; name: string; kind: string; firstParty: boolean }
-  redirectUri: string
+  /** Where the answer goes; undefined when it goes to a device. */
+  redirectUri: string | undefined
+  /** The device that waits for the answer, by the code that it shows. */
+  device: { userCode: string } | undefined
   /** Who is signed in, if anybody. */
   userId: string | undefined
   loginHint: string | undefined
@@ -62,6 +67,7 @@ interface Details {
   uid: string
   prompt: { name: string; details: Record<string, unknown> }
   params: Record<string, unknown>
+  deviceCode?: string
   session?: { accountId?: string }
 }
 
@@ -121,22 +127,31 @@ async function unlessEnded<T>(work: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-function describe({ uid, prompt, params, session }: Details, client: Client, config: Config): PendingInteraction {
+function describe(
+  { uid, prompt, params, session, deviceCode }: Details,
+  client: Client,
+  config: Config,
+): PendingInteraction {
   const policy = policyOf(client)
-  const redirectUri = String(params.redirect_uri)
+  const redirectUri = text(params.redirect_uri)
+  const userCode = deviceCode === undefined ? undefined : userCodeOf(deviceCode)
+  const device = userCode === undefined ? undefined : { userCode: shownUserCode(userCode) }
   return {
     uid,
     prompt: prompt.name === 'consent' ? 'consent' : 'login',
     client: { id: client.clientId, name: client.clientName ?? '', kind: policy.kind, firstParty: policy.firstParty },
     redirectUri,
+    device,
     userId: session?.accountId,
     loginHint: text(params.login_hint),
     uiLocales: text(params.ui_locales),
     requested: requested(params, policy),
     missing: missing(prompt.details),
-    remembered: !mustAlwaysAsk(policy, redirectUri),
+    remembered: redirectUri !== undefined && !mustAlwaysAsk(policy, redirectUri),
     offline: offline(client, policy, words(params.scope), config),
-    restartUri: `${routes.authorization}?${restartParameters(params)}`,
+    restartUri: device
+      ? deviceUri(device.userCode, { switch_account: 'yes' })
+      : `${routes.authorization}?${restartParameters(params)}`,
   }
 }
 

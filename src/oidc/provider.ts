@@ -8,6 +8,7 @@ import type { Database } from '../database/connect.ts'
 import { derive, type MasterKeys } from '../lib/master-key.ts'
 import type { KeySet } from '../keys/ring.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { LoginThrottle } from '../registry/users/throttle.ts'
 import type { Storage } from './adapter/adapter.ts'
 import { claims, createFindAccount, extraTokenClaims, nameGrant, PASSWORD_SIGN_IN } from './configuration/account.ts'
 import { POLICY } from './configuration/client-metadata.ts'
@@ -18,6 +19,7 @@ import { createManagementRules } from './configuration/management.ts'
 import { resourceIndicators } from './configuration/resources.ts'
 import { answerForStructuredTokens, createIntrospectionPolicy } from './introspection/answer.ts'
 import { createJwtAccessTokens } from './introspection/jwt-access-token.ts'
+import { applyDeviceRules, deviceFlow, type DevicePages } from './device-flow.ts'
 import { reportErrors, reportTokens, type IssuedTokens } from './listeners.ts'
 import { applyModelRules } from './model-rules.ts'
 import { isResumePath, routes } from './routes.ts'
@@ -27,6 +29,7 @@ export interface ProtocolPages {
   error(ctx: KoaContextWithOIDC, out: { error: string; error_description?: string | undefined }): void | Promise<void>
   confirmLogout(ctx: KoaContextWithOIDC, form: { action: string; xsrf: string }): void | Promise<void>
   loggedOut(ctx: KoaContextWithOIDC): void | Promise<void>
+  device: Omit<DevicePages, 'error'>
 }
 
 export interface ProviderDependencies {
@@ -36,6 +39,8 @@ export interface ProviderDependencies {
   storage: Storage
   pages: ProtocolPages
   log: Logger
+  /** Slows down guessing of user codes. */
+  guesses: LoginThrottle
   /** Takes note of tokens that were given out; left out: nobody does. */
   onTokens?: ((tokens: IssuedTokens) => void) | undefined
 }
@@ -51,6 +56,7 @@ export function createProvider(deps: ProviderDependencies, keys: KeySet): Provid
   answerFailures(provider, deps.log)
   resumeWithoutQuery(provider)
   closeRedemptions(provider, deps.storage)
+  applyDeviceRules(provider, deps)
   const jwts = createJwtAccessTokens({ pool: deps.db.pool, issuer: deps.config.issuer }, keys)
   const { families } = deps.storage
   answerForStructuredTokens(provider, { jwts, families, mayIntrospect: createIntrospectionPolicy(deps.db) })
@@ -89,13 +95,13 @@ function resumeWithoutQuery(provider: Provider): void {
 }
 
 /** Everything for a code is stored, and nothing sent: what comes now with the same code is a replay (see artifacts.ts). */
-function closeRedemptions(provider: Provider, { codes }: Storage): void {
+function closeRedemptions(provider: Provider, { codes, deviceCodes }: Storage): void {
   provider.use(async (ctx, next) => {
     await next()
     const { route, entities } = ctx.oidc ?? {}
-    if (route === 'token' && ctx.status === 200 && entities?.AuthorizationCode) {
-      await codes.answered(entities.AuthorizationCode.jti)
-    }
+    if (route !== 'token' || ctx.status !== 200) return
+    if (entities?.AuthorizationCode) await codes.answered(entities.AuthorizationCode.jti)
+    if (entities?.DeviceCode) await deviceCodes.answered(entities.DeviceCode.jti)
   })
 }
 
@@ -139,6 +145,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
       // A token takes no harm from any client but its own (RFC 7009 §2.1).
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
       resourceIndicators: resourceIndicators(db, management),
+      deviceFlow: deviceFlow({ ...pages.device, error: pages.error }),
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: (ctx) => pages.confirmLogout(ctx, logoutForm(ctx)),

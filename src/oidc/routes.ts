@@ -6,6 +6,8 @@ export const routes = {
   jwks: '/jwks',
   introspection: '/introspect',
   revocation: '/revoke',
+  device_authorization: '/device_authorization',
+  code_verification: '/device',
   end_session: '/logout',
 } as const
 
@@ -15,20 +17,30 @@ const WELL_KNOWN = ['/.well-known/openid-configuration', '/.well-known/oauth-aut
 export const cacheablePaths: ReadonlySet<string> = new Set([routes.jwks, ...WELL_KNOWN])
 
 /** Where a request that anybody can make leaves a row behind. */
-export const anonymousPaths: ReadonlySet<string> = new Set([routes.authorization, routes.end_session])
+export const anonymousPaths: ReadonlySet<string> = new Set([
+  routes.authorization,
+  routes.end_session,
+  routes.device_authorization,
+  routes.code_verification,
+])
 
 const READ = ['GET', 'HEAD'] as const
 const SHARED = [...READ, 'OPTIONS'] as const
 
 /** Where clients prove who they are. */
-export const clientPaths: ReadonlySet<string> = new Set([routes.token, routes.introspection, routes.revocation])
+export const clientPaths: ReadonlySet<string> = new Set([
+  routes.token,
+  routes.introspection,
+  routes.revocation,
+  routes.device_authorization,
+])
 
 /**
- * Where scripts of registered origins may call. Introspection is for servers (RFC 7662 §2.1): it is here to be decided, and
- * the answer is no.
+ * Where scripts of registered origins may call. Introspection is for servers (RFC 7662 §2.1) and a device has no scripts: they
+ * are here to be decided, and the answer is no.
  */
 const SCRIPTED = new Set<string>([routes.token, routes.userinfo, routes.revocation])
-export const corsPaths: ReadonlySet<string> = new Set([...SCRIPTED, routes.introspection])
+export const corsPaths: ReadonlySet<string> = new Set([...SCRIPTED, routes.introspection, routes.device_authorization])
 
 export function isForScripts(path: string): boolean {
   return SCRIPTED.has(path)
@@ -41,12 +53,14 @@ const METHODS = new Map<string, readonly string[]>([
   [routes.introspection, ['POST', 'OPTIONS']],
   [routes.revocation, ['POST', 'OPTIONS']],
   [routes.userinfo, [...SHARED, 'POST']],
+  [routes.device_authorization, ['POST', 'OPTIONS']],
+  [routes.code_verification, [...READ, 'POST']],
   [routes.end_session, READ],
   [`${routes.end_session}/confirm`, ['POST']],
   [`${routes.end_session}/success`, READ],
 ])
 
-const RESUME = new RegExp(`^${routes.authorization}/[^/]+$`)
+const RESUME = new RegExp(`^(?:${routes.authorization}|${routes.code_verification})/[^/]+$`)
 
 /** The methods of a path of the protocol; undefined for every other path, which can be answered without the library. */
 export function protocolMethods(path: string): readonly string[] | undefined {

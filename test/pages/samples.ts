@@ -25,6 +25,8 @@ const login = {
   clientName: 'Example App',
 }
 
+const device = { action: '/device', xsrf: csrf, isGiven: false, switchAccount: false }
+
 const consent: ConsentModel = {
   action: '/interaction/a1b2/consent',
   cancelAction: '/interaction/a1b2/cancel',
@@ -171,7 +173,24 @@ export const SAMPLES: { [P in PageName]: Record<string, PageModels[P]> } = {
       offline: { bound: 'absolute', seconds: 90_061 },
       accessSeconds: 5400,
     },
+    device: { ...consent, clientName: 'Television', redirectHost: undefined, userCode: 'WDJB-MJHT', remembered: false },
     rtl: { ...consent, clientName: RIGHT_TO_LEFT, user: { name: 'محمد أحمد', username: 'mohamed' } },
+  },
+  device: {
+    empty: device,
+    given: { ...device, userCode: 'WDJB-MJHT', isGiven: true },
+    unknown: { ...device, userCode: 'wdjb mjht', problem: 'unknown' },
+    missing: { ...device, problem: 'missing' },
+    expired: { ...device, userCode: 'WDJB-MJHT', problem: 'expired' },
+    used: { ...device, userCode: 'WDJB-MJHT', problem: 'used', switchAccount: true },
+    throttled: { ...device, userCode: 'WDJB-MJHT', problem: 'throttled', retryAfterSeconds: 95 },
+    long: { ...device, userCode: LONG.slice(0, 40), isGiven: true },
+  },
+  'device-done': {
+    approved: { outcome: 'approved', clientName: 'Example App' },
+    nameless: { outcome: 'approved' },
+    refused: { outcome: 'refused', clientName: 'Example App' },
+    long: { outcome: 'approved', clientName: LONG },
   },
   logout: {
     own: { action: '/session/end/confirm', xsrf: csrf },

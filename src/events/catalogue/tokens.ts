@@ -4,7 +4,7 @@ import { count, event, moment } from './definition.ts'
 
 const issued = {
   client_id: z.string().describe('The client that got them.'),
-  grant_type: z.string().describe('`authorization_code`, `client_credentials` or `refresh_token`.'),
+  grant_type: z.string().describe('As OAuth names it: `authorization_code`, for one.'),
   count: count('How many answers of the token endpoint.'),
   from: moment('When the first was given.'),
   to: moment('When the last was given.'),
@@ -27,5 +27,6 @@ export const tokens = {
   }),
   'grant.revoked': event('A token family ended: its codes, access tokens and refresh tokens.'),
   'authorization_code.reuse_detected': event('A code was used twice: everything issued for it is revoked.'),
+  'device_code.reuse_detected': event('A device code was used twice: everything issued for it is revoked.'),
   'refresh_token.reuse_detected': event('A refresh token was used again after its time: its family is revoked.'),
 }

@@ -10,6 +10,8 @@ import type { PasswordProblem } from '../../registry/users/password.ts'
 export interface PageModels {
   login: LoginModel
   consent: ConsentModel
+  device: DeviceModel
+  'device-done': DeviceDoneModel
   logout: LogoutModel
   'logged-out': LoggedOutModel
   error: ErrorModel
@@ -52,8 +54,10 @@ export interface ConsentModel {
   clientId: string
   /** The client's home page; shown only if it is an http(s) address. */
   clientUri?: string | undefined
-  /** Host of the redirect URI, or the scheme of a custom-scheme URI. */
-  redirectHost: string
+  /** Host of the redirect URI, or the scheme of a custom-scheme URI; left out when the answer goes to a device. */
+  redirectHost?: string | undefined
+  /** The device that the answer goes to, by the code that it shows. */
+  userCode?: string | undefined
   redirectIsLoopback: boolean
   user: Person
   scopes: ScopeGroup[]
@@ -68,6 +72,28 @@ export interface ConsentModel {
   remembered: boolean
   firstParty: boolean
   switchAccountAction: string
+}
+
+/**
+ * The code that a device shows. Posts `xsrf`, `user_code`, `confirm=yes`, and `switch_account` (`yes` or `no`) to `action`.
+ */
+export interface DeviceModel {
+  action: string
+  xsrf: string
+  /** As it was typed, or as it came with the address. */
+  userCode?: string | undefined
+  /** It came with the address: the person compares it with the device and types nothing. */
+  isGiven: boolean
+  switchAccount: boolean
+  problem?: 'missing' | 'unknown' | 'expired' | 'used' | 'throttled' | undefined
+  /** With `throttled`: when to try again. */
+  retryAfterSeconds?: number | undefined
+}
+
+/** The device has its answer. */
+export interface DeviceDoneModel {
+  outcome: 'approved' | 'refused'
+  clientName?: string | undefined
 }
 
 export interface ScopeGroup {
@@ -172,7 +198,9 @@ type OptionalKeys<T> = { [K in keyof T]-?: Record<never, never> extends Pick<T, 
 /** The fields that a page may be left without, so that the renderer can tell them from a misspelt one. */
 export const OPTIONAL_FIELDS: { [P in PageName]: Record<OptionalKeys<PageModels[P]>, null> } = {
   login: { loginHint: null, error: null, retryAfterSeconds: null, switchAccount: null },
-  consent: { clientUri: null },
+  consent: { clientUri: null, redirectHost: null, userCode: null },
+  device: { userCode: null, problem: null, retryAfterSeconds: null },
+  'device-done': { clientName: null },
   logout: { clientName: null },
   'logged-out': { clientName: null },
   error: { description: null, clientName: null, hint: null },

@@ -1,6 +1,6 @@
 /** What clients look like on the way in and on the way out. */
 import { z } from 'zod'
-import { clientKinds } from '../../registry/clients/client.ts'
+import { clientKinds, grantTypes } from '../../registry/clients/client.ts'
 import { flagFilter, textFilter, timeFilters } from '../filters.ts'
 import { linksSchema } from '../links.ts'
 import { secretsOmittedSchema, time, versionSchema } from '../schemas.ts'
@@ -21,10 +21,7 @@ const settings = {
     .describe(
       'How it proves itself at the token endpoint. Default: `client_secret_basic`, or `none` without a secret.',
     ),
-  grant_types: z
-    .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials']))
-    .max(10)
-    .describe('Default: what the kind usually needs.'),
+  grant_types: z.array(z.enum(grantTypes)).max(10).describe('Default: what the kind usually needs.'),
   redirect_uris: uris('Where a browser may be sent with a code, character by character.'),
   post_logout_redirect_uris: uris('Where a browser may be sent after logout.'),
   allowed_origins: uris(

@@ -6,6 +6,7 @@
 import type { Adapter } from 'oidc-provider'
 import { createArtifacts, type Artifacts } from './artifacts.ts'
 import { createClientLookup } from './client-lookup.ts'
+import { createDeviceCodes, type DeviceCodes } from './device-codes.ts'
 import { createFamilies, type Families } from './families.ts'
 import { createGrants } from './grants.ts'
 import { createInteractions } from './interactions.ts'
@@ -18,6 +19,7 @@ export interface Storage {
   adapter(model: string): Adapter
   sessions: Sessions
   codes: Artifacts
+  deviceCodes: DeviceCodes
   families: Families
   replays: Replays
 }
@@ -28,10 +30,12 @@ export function createStorage(deps: AdapterDependencies): Storage {
   const families = createFamilies(deps)
   const sessions = createSessions(deps)
   const codes = createArtifacts('AuthorizationCode', deps, families)
+  const deviceCodes = createDeviceCodes(deps, families)
   const named = new Map<string, Adapter>([
     ['Client', createClientLookup(deps)],
     ['Session', sessions],
     ['AuthorizationCode', codes],
+    ['DeviceCode', deviceCodes],
     ['Grant', createGrants(deps, families)],
     ['RefreshToken', createRefreshTokens(deps, families)],
     ['Interaction', createInteractions(deps)],
@@ -45,5 +49,5 @@ export function createStorage(deps: AdapterDependencies): Storage {
     return made
   }
 
-  return { adapter, sessions, codes, families, replays: createReplays(deps) }
+  return { adapter, sessions, codes, deviceCodes, families, replays: createReplays(deps) }
 }

@@ -5,7 +5,7 @@ import type { Families } from './families.ts'
 import { isForeignKeyViolation, run, statement } from './statement.ts'
 
 /** After this time a redemption counts as answered, even if the process that answered it was killed. */
-const LONGEST_ANSWER_SECONDS = 5
+export const LONGEST_ANSWER_SECONDS = 5
 
 // The client is locked before the grant, as by whoever disables or deletes it: the foreign keys would lock them the other
 // way round, and one of the two would end in a deadlock.

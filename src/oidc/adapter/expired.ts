@@ -6,6 +6,8 @@ import type { Expired } from '../../database/sweeper.ts'
  */
 export const expired: readonly Expired[] = [
   { table: 'artifacts', condition: 'expires_at < now()' },
+  // A device that asks too late is told that its code expired, not that there never was one.
+  { table: 'device_codes', condition: "expires_at < now() - interval '1 hour'" },
   { table: 'refresh_tokens', condition: 'expires_at < now()' },
   { table: 'replays', condition: 'expires_at < now()' },
   { table: 'sessions', condition: 'expires_at < now()' },

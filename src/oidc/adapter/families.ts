@@ -7,6 +7,7 @@ import type pg from 'pg'
 import type { AuditAction } from '../../events/audit.ts'
 import type { EventType } from '../../events/catalogue.ts'
 import type { Origin } from '../../lib/actor.ts'
+import { DEVICE_GRANT } from '../../registry/clients/client.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { requestedBy } from '../origin.ts'
 import { run, statement } from './statement.ts'
@@ -37,6 +38,10 @@ const ATTACKS: Partial<Record<EventType, { action: AuditAction; message: string 
   'refresh_token.reuse_detected': {
     action: 'grant.revoke_after_token_reuse',
     message: 'a rotated refresh token was used again: its family is revoked',
+  },
+  'device_code.reuse_detected': {
+    action: 'grant.revoke_after_code_reuse',
+    message: 'a device code was used again: what it issued is revoked',
   },
   'authorization_code.reuse_detected': {
     action: 'grant.revoke_after_code_reuse',
@@ -78,5 +83,6 @@ function revoker(ctx: KoaContextWithOIDC | undefined): Origin {
 function revocationReason(ctx: KoaContextWithOIDC | undefined): EventType {
   if (ctx?.oidc.route !== 'token') return 'grant.revoked'
   const grantType = ctx.oidc.params?.grant_type
+  if (grantType === DEVICE_GRANT) return 'device_code.reuse_detected'
   return grantType === 'authorization_code' ? 'authorization_code.reuse_detected' : 'refresh_token.reuse_detected'
 }

@@ -27,7 +27,7 @@ const INSERT = statement(`
     for share of a
   )
   insert into grants (id, user_id, client_id, session_uid, payload, expires_at)
-  select $1, living.user_id, living.client_id, $4, $5, to_timestamp($6)
+  select $1, living.user_id, living.client_id, case when $9 then $4 end, $5, to_timestamp($6)
   from living left join session on true
   where session.ended_at is null and (living.password_set_at = $7 or session.user_id = living.user_id)
     and (living.first_party or not exists (
@@ -47,7 +47,9 @@ export function createGrants({ pool }: AdapterDependencies, families: Families):
     const sessionUid = ctx?.oidc.session?.uid ?? null
     const { accountId, clientId, exp } = payload
     const values = [id, accountId, clientId, sessionUid, JSON.stringify(payload), exp]
-    return run(pool, INSERT, [...values, passwordOfSignIn(ctx), JSON.stringify(scopesByAudience(payload))])
+    // A device is elsewhere: what it gets is not of the browser in which somebody approved it.
+    const isOfSession = ctx?.oidc.deviceCode === undefined
+    return run(pool, INSERT, [...values, passwordOfSignIn(ctx), JSON.stringify(scopesByAudience(payload)), isOfSession])
   }
 
   return {

@@ -38,8 +38,8 @@ function toClaims(user: User) {
 export const extraTokenClaims: NonNullable<Configuration['extraTokenClaims']> = (ctx, token) => {
   const wanted = (token.resourceServer?.jwt as { claims?: string[] } | undefined)?.claims
   if (!wanted || token.kind !== 'AccessToken') return undefined
-  const { AuthorizationCode, RefreshToken } = ctx.oidc.entities
-  const source = AuthorizationCode ?? RefreshToken
+  const { AuthorizationCode, DeviceCode, RefreshToken } = ctx.oidc.entities
+  const source = AuthorizationCode ?? DeviceCode ?? RefreshToken
   const known: Record<string, unknown> = { auth_time: source?.authTime, acr: source?.acr, roles: rolesOf(ctx) }
   return Object.fromEntries(
     Object.entries(known).filter(([name, value]) => wanted.includes(name) && value !== undefined),

@@ -10,6 +10,7 @@ import { appendEvent } from '../../events/outbox.ts'
 import { isCustomSchemeRedirect, isLoopbackRedirect } from '../../registry/clients/redirect-uri.ts'
 import { consentedScopes } from '../../registry/consents/queries.ts'
 import type { User } from '../../registry/users/user.ts'
+import { asksForOtherAccount, isForDevice, rememberBrowser } from '../device-flow.ts'
 import { requestedBy } from '../origin.ts'
 import { passwordOfSignIn, passwordSetAt } from '../sign-in.ts'
 import { policyOf } from './client-metadata.ts'
@@ -30,6 +31,12 @@ export function mustAlwaysAsk(client: { kind: string; builtIn: boolean }, redire
   return isLoopbackRedirect(redirectUri) || isCustomSchemeRedirect(redirectUri)
 }
 
+/** A device can be told from an impostor by nobody but the person: whoever sent them the code may be one (RFC 8628 §5.4). */
+function isAlwaysAsked(ctx: KoaContextWithOIDC): boolean {
+  const { client, params } = ctx.oidc
+  return isForDevice(ctx) || (!!client && mustAlwaysAsk(policyOf(client), String(params?.redirect_uri)))
+}
+
 export function interactionRules(management: ManagementRules) {
   const { Check, base } = interactionPolicy
   const policy = base()
@@ -44,6 +51,9 @@ export function interactionRules(management: ManagementRules) {
       ask(({ oidc }) => !!oidc.session?.accountId && !oidc.account),
     ),
   )
+  policy
+    .get('login')
+    ?.checks.add(new Check('other_account', 'the person wants another account', ask(asksForOtherAccount)))
   policy.get('login')?.checks.add(
     new Check(
       'password_changed',
@@ -59,10 +69,7 @@ export function interactionRules(management: ManagementRules) {
     new Check(
       'identity_not_assured',
       'the client can not be told from an impostor',
-      ask(({ oidc }) => {
-        const { client, params, result } = oidc
-        return !result?.consent && !!client && mustAlwaysAsk(policyOf(client), String(params?.redirect_uri))
-      }),
+      ask((ctx) => !ctx.oidc.result?.consent && isAlwaysAsked(ctx)),
     ),
   )
   policy.get('consent')?.checks.add(
@@ -86,6 +93,7 @@ export function createGrantLoader({ db, management }: { db: Database; management
     if (!client || !account || !session) return undefined
     if (management.leavesNothing(ctx)) return undefined
     management.limitRequest(ctx)
+    if (isForDevice(ctx)) rememberBrowser(ctx)
     const requested = requestedScopes(ctx)
     const approval = await approvedScopes(ctx, db, requested)
     const existing = await existingGrant(ctx)
@@ -104,7 +112,8 @@ export function createGrantLoader({ db, management }: { db: Database; management
 /** Native apps get a family for each sign-in: one client id on two devices must not share a fate. */
 async function existingGrant(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
   const { client, session, account, provider, result } = ctx.oidc
-  if (!client || !session || (policyOf(client).kind === 'native' && result?.consent)) return undefined
+  if (!client || !session || isForDevice(ctx)) return undefined
+  if (policyOf(client).kind === 'native' && result?.consent) return undefined
   const id = session.grantIdFor(client.clientId)
   const grant = id ? await provider.Grant.find(id) : undefined
   // A session that changed hands keeps the ids of the person before.
@@ -116,12 +125,12 @@ async function approvedScopes(
   db: Database,
   requested: Scopes,
 ): Promise<{ by: 'person' | 'consent' | 'first-party'; scopes: Scopes } | undefined> {
-  const { client, account, params, result } = ctx.oidc
+  const { client, account, result } = ctx.oidc
   if (!client || !account) return undefined
   const approved = result?.consent as { approved?: Scopes } | undefined
   if (approved?.approved) return { by: 'person', scopes: approved.approved }
   const policy = policyOf(client)
-  if (mustAlwaysAsk(policy, String(params?.redirect_uri))) return undefined
+  if (isAlwaysAsked(ctx)) return undefined
   if (policy.builtIn || policy.firstParty) return { by: 'first-party', scopes: requested }
   return { by: 'consent', scopes: await consentedScopes(db.pool, account.accountId, client.clientId) }
 }

@@ -13,6 +13,8 @@ export function lifetimes(config: Pick<Config, 'tokens' | 'sessions'>): NonNulla
     ClientCredentials: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? tokens.accessSeconds,
     // RFC 6749 §4.1.2 recommends ten minutes at most; a client redeems within the same second.
     AuthorizationCode: MINUTE,
+    // Time to find a browser, sign in and decide (RFC 8628 §6.1 weighs it against guessing).
+    DeviceCode: 10 * MINUTE,
     IdToken: tokens.accessSeconds,
     Interaction: 15 * MINUTE,
     // The grant is the family: its end is the absolute end of every refresh token in it (ASVS 5.0 §10.4.8).

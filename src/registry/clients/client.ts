@@ -12,7 +12,10 @@ import { originProblem, postLogoutRedirectUriProblem, redirectUriProblem } from 
  * (RFC 8252 §8.5); `service` is a machine that acts for itself.
  */
 export type ClientKind = 'web' | 'spa' | 'native' | 'service'
-export type GrantType = 'authorization_code' | 'refresh_token' | 'client_credentials'
+export const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
+/** Every grant that a client may be registered for. */
+export const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials', DEVICE_GRANT] as const
+export type GrantType = (typeof grantTypes)[number]
 export type TokenEndpointAuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post'
 export type OpenidScope = 'openid' | 'profile' | 'email' | 'offline_access'
 
@@ -96,8 +99,8 @@ export type GivenSettings = { [Name in keyof ClientSettings]?: ClientSettings[Na
 interface KindRules {
   authMethods: readonly TokenEndpointAuthMethod[]
   grantTypes: readonly GrantType[]
-  /** Without this grant a client of the kind makes no sense. */
-  essentialGrant: GrantType
+  /** Without one of these grants a client of the kind makes no sense. */
+  essentialGrants: readonly GrantType[]
   openidScopes: readonly OpenidScope[]
   defaults: { grantTypes: readonly GrantType[]; openidScopes: readonly OpenidScope[] }
 }
@@ -110,29 +113,30 @@ const RULES: Record<ClientKind, KindRules> = {
   web: {
     authMethods: ['client_secret_basic', 'client_secret_post'],
     grantTypes: [...CODE, 'client_credentials'],
-    essentialGrant: 'authorization_code',
+    essentialGrants: ['authorization_code'],
     openidScopes: OFFLINE,
     defaults: { grantTypes: CODE, openidScopes: OFFLINE },
   },
   spa: {
     authMethods: ['none'],
     grantTypes: CODE,
-    essentialGrant: 'authorization_code',
+    essentialGrants: ['authorization_code'],
     openidScopes: OFFLINE,
     // A page in a browser is used while someone looks at it: access that outlives the session is for those who ask.
     defaults: { grantTypes: CODE, openidScopes: PEOPLE },
   },
   native: {
     authMethods: ['none'],
-    grantTypes: CODE,
-    essentialGrant: 'authorization_code',
+    // A television or a command line has no browser of its own (RFC 8628), and may have no redirect URI either.
+    grantTypes: [...CODE, DEVICE_GRANT],
+    essentialGrants: ['authorization_code', DEVICE_GRANT],
     openidScopes: OFFLINE,
     defaults: { grantTypes: CODE, openidScopes: OFFLINE },
   },
   service: {
     authMethods: ['client_secret_basic', 'client_secret_post'],
     grantTypes: ['client_credentials'],
-    essentialGrant: 'client_credentials',
+    essentialGrants: ['client_credentials'],
     openidScopes: [],
     defaults: { grantTypes: ['client_credentials'], openidScopes: [] },
   },
@@ -216,8 +220,8 @@ function checkAuthentication(kind: ClientKind, { authMethods }: KindRules, setti
 function checkGrantTypes(kind: ClientKind, rules: KindRules, grantTypes: GrantType[]): void {
   const stray = grantTypes.find((grant) => !rules.grantTypes.includes(grant))
   if (stray) throw invalid('grant_types', `a ${kind} client may use ${rules.grantTypes.join(', ')}, not ${stray}`)
-  if (!grantTypes.includes(rules.essentialGrant)) {
-    throw invalid('grant_types', `a ${kind} client needs ${rules.essentialGrant}`)
+  if (!rules.essentialGrants.some((grant) => grantTypes.includes(grant))) {
+    throw invalid('grant_types', `a ${kind} client needs ${rules.essentialGrants.join(' or ')}`)
   }
 }
 

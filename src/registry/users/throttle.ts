@@ -61,13 +61,26 @@ export interface LoginThrottle {
   prune(db: Knex): Promise<number>
 }
 
+const USER_CODES = {
+  account: { free: 5, forgetSeconds: 900, drainSeconds: Infinity },
+  address: { free: 20, forgetSeconds: 900, drainSeconds: 30 },
+  purpose: 'user-code ',
+}
+
+/** The same for the codes that devices show (RFC 8628 §5.1), by the session in which they are typed, and by address. */
+export function createUserCodeThrottle(): LoginThrottle {
+  return createLoginThrottle(USER_CODES)
+}
+
+/** @param options.purpose what is guessed, when it is not passwords: its counters are its own */
 export function createLoginThrottle({
   account = ACCOUNT,
   address = ADDRESS,
-}: { account?: ThrottlePolicy; address?: ThrottlePolicy } = {}): LoginThrottle {
+  purpose = '',
+}: { account?: ThrottlePolicy; address?: ThrottlePolicy; purpose?: string } = {}): LoginThrottle {
   return {
     begin: async (db, attempt) => {
-      const keys = { account: accountKey(attempt.login), address: addressKey(attempt.address) }
+      const keys = { account: accountKey(purpose, attempt.login), address: addressKey(purpose, attempt.address) }
       const counted = await count(db, [
         { key: keys.account, ...account },
         { key: keys.address, ...address },
@@ -169,13 +182,13 @@ async function secondsLeft(db: Knex, keys: Buffer[]): Promise<number> {
 }
 
 /** Every spelling of a login name that means the same account has the same key; so does a name that nobody has. */
-function accountKey(login: string): Buffer {
-  return digest('account', normalizeLogin(login) ?? login.normalize('NFKC').toLowerCase().trim())
+function accountKey(purpose: string, login: string): Buffer {
+  return digest(`${purpose}account`, normalizeLogin(login) ?? login.normalize('NFKC').toLowerCase().trim())
 }
 
 /** An IPv6 customer has a /64 to choose addresses from; an IPv4 address may come dressed as IPv6. */
-function addressKey(address: string): Buffer {
-  return digest('address', networkOf(address))
+function addressKey(purpose: string, address: string): Buffer {
+  return digest(`${purpose}address`, networkOf(address))
 }
 
 function digest(kind: string, value: string): Buffer {

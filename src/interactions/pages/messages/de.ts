@@ -35,6 +35,9 @@ export const de: Messages = {
     destination: 'Ihre Antwort geht an',
     loopback:
       'Diese Adresse liegt auf Ihrem eigenen Gerät: Ihre Antwort geht an ein Programm, das hier läuft. Erlauben Sie den Zugriff nur, wenn Sie dieses Programm gerade selbst gestartet haben.',
+    device: 'Ihre Antwort geht an das Gerät, das diesen Code zeigt',
+    deviceWarning:
+      'Vergleichen Sie ihn mit dem Gerät vor Ihnen. Zeigt es einen anderen Code, oder hat Ihnen jemand diesen geschickt, dann lehnen Sie ab: Sonst käme diese Person in Ihr Konto.',
     scopes: (app: Html) => html`${app} könnte dann:`,
     noScopes: 'Die App möchte keine Ihrer Daten, nur eine Bestätigung, dass Sie sich angemeldet haben.',
     alreadyGranted: 'schon erlaubt',
@@ -58,6 +61,34 @@ export const de: Messages = {
     clientId: 'Client-ID',
     allow: 'Erlauben',
     deny: 'Ablehnen',
+  },
+
+  device: {
+    title: 'Gerät verbinden',
+    lead: 'Geben Sie den Code ein, den das Gerät Ihnen zeigt.',
+    compare: 'Zeigt Ihr Gerät diesen Code?',
+    code: 'Code',
+    hint: 'Acht Buchstaben. Kleinschreibung, Leerzeichen und Striche spielen keine Rolle.',
+    warning:
+      'Fahren Sie nur fort, wenn Sie das Gerät vor sich haben. Niemand, der Ihnen hilft, braucht von Ihnen die Eingabe eines Codes aus einer Nachricht oder einem Anruf.',
+    submit: 'Weiter',
+    same: 'Ja, es ist derselbe',
+    otherCode: 'Anderen Code eingeben',
+    missing: 'Geben Sie den Code ein, den das Gerät zeigt.',
+    unknown: 'Diesen Code gibt es nicht. Prüfen Sie jeden Buchstaben, und versuchen Sie es noch einmal.',
+    expired: 'Dieser Code ist abgelaufen. Lassen Sie sich vom Gerät einen neuen zeigen.',
+    used: 'Dieser Code wurde schon benutzt. Lassen Sie sich vom Gerät einen neuen zeigen.',
+    throttled: 'Es gab zu viele falsche Codes.',
+    retry: (wait: string) => `Versuchen Sie es ${wait} noch einmal.`,
+    retrySoon: 'Versuchen Sie es in Kürze noch einmal.',
+  },
+
+  deviceDone: {
+    approved: 'Ihr Gerät ist verbunden',
+    approvedLead: (app: Html) => html`${app} macht von selbst weiter. Sie können diese Seite schließen.`,
+    takeBack: (account: string) => html`In <a href="${account}">Ihrem Konto</a> können Sie es jederzeit trennen.`,
+    refused: 'Das Gerät wurde nicht verbunden',
+    refusedLead: 'Es wurde nichts weitergegeben. Sie können diese Seite schließen.',
   },
 
   logout: {

@@ -38,6 +38,9 @@ export const en = {
     destination: 'Your answer goes to',
     loopback:
       'This address is on your own device: your answer goes to a program running here. Allow it only if you have just started that program yourself.',
+    device: 'Your answer goes to the device that shows this code',
+    deviceWarning:
+      'Compare it with the device in front of you. If it shows another code, or somebody sent you this one, deny: they would get into your account.',
     scopes: (app: Html) => html`${app} would be able to:`,
     noScopes: 'It asks for none of your data, only for a confirmation that you signed in.',
     alreadyGranted: 'already allowed',
@@ -60,6 +63,34 @@ export const en = {
     clientId: 'Client ID',
     allow: 'Allow',
     deny: 'Deny',
+  },
+
+  device: {
+    title: 'Connect a device',
+    lead: 'Type the code that the device shows you.',
+    compare: 'Does your device show this code?',
+    code: 'Code',
+    hint: 'Eight letters. Small letters, spaces and dashes do not matter.',
+    warning:
+      'Go on only if you have the device in front of you. Nobody who is helping you needs you to enter a code from a message or a call.',
+    submit: 'Continue',
+    same: 'It is the same, continue',
+    otherCode: 'Type another code',
+    missing: 'Type the code that the device shows.',
+    unknown: 'There is no such code. Check each letter, and try again.',
+    expired: 'This code has expired. Let the device show a new one.',
+    used: 'This code was used already. Let the device show a new one.',
+    throttled: 'There have been too many wrong codes.',
+    retry: (wait: string) => `Try again ${wait}.`,
+    retrySoon: 'Try again in a little while.',
+  },
+
+  deviceDone: {
+    approved: 'Your device is connected',
+    approvedLead: (app: Html) => html`${app} goes on by itself. You can close this page.`,
+    takeBack: (account: string) => html`In <a href="${account}">your account</a> you can disconnect it at any time.`,
+    refused: 'The device was not connected',
+    refusedLead: 'Nothing was shared. You can close this page.',
   },
 
   logout: {

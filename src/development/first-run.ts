@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { listAuditEntries } from '../events/audit-queries.ts'
 import { createApiKey } from '../registry/api-keys/create.ts'
-import { managementAudience, managementScopes } from '../registry/management-scopes.ts'
-import { createClient } from '../registry/clients/create.ts'
+import { findApiKey } from '../registry/api-keys/queries.ts'
+import { updateApiKey } from '../registry/api-keys/update.ts'
+import { managementScopes } from '../registry/management-scopes.ts'
 import { findClient } from '../registry/clients/queries.ts'
-import { createResource } from '../registry/resources/create.ts'
-import { findResource } from '../registry/resources/queries.ts'
 import { createUser } from '../registry/users/create.ts'
 import { createPasswordHasher, type PasswordHasher } from '../registry/users/password.ts'
 import { findUserByLogin } from '../registry/users/queries.ts'
@@ -15,6 +15,14 @@ import { updateUser } from '../registry/users/update.ts'
 import type { MasterKeys } from '../lib/master-key.ts'
 import type { AuthServer } from '../server.ts'
 import type { Knex } from 'knex'
+import {
+  completeDemoClients,
+  demoClientNames,
+  demoClients,
+  makeDemoClient,
+  prepareDemoResource,
+  type DemoPlace,
+} from './demo-registry.ts'
 import { prepareDemoWebhook } from './demo-webhook.ts'
 
 interface Account {
@@ -53,8 +61,8 @@ const ACTOR = 'first-run'
 const LOCK = 4_740_265
 
 /**
- * The demo data: made at the first start, found again at the next. It is made afresh when the file is gone, when the ports
- * changed or when the clients were deleted. Two starts at once make it once.
+ * The demo data: made at the first start, found again at the next, and completed when an earlier release made it. It is made
+ * afresh when the file is gone, when the ports changed or when the clients were deleted. Two starts at once make it once.
  */
 export async function prepareFirstRun(
   { config, db }: Pick<AuthServer, 'config' | 'db'>,
@@ -66,7 +74,9 @@ export async function prepareFirstRun(
     await lock.raw('select pg_advisory_xact_lock(?)', [LOCK])
     const known = await read(path)
     const isKept = known !== undefined && (await isCurrent(db.knex, known, config.issuer, apiUrl))
-    const made = isKept ? known : { issuer: config.issuer, ...(await seed(db.knex, apiUrl, config.issuer)) }
+    const place = { apiUrl, issuer: config.issuer, actor: ACTOR }
+    const made = isKept ? known : { issuer: config.issuer, ...(await seed(db.knex, place)) }
+    if (isKept) await complete(db, known, place)
     const knownId = known?.demo?.webhook?.id
     const webhook = config.webhooks.allowPrivate
       ? await prepareDemoWebhook(db.knex, { ...webhookOptions(apiUrl, masterKeys), knownId })
@@ -112,64 +122,51 @@ async function writeWhole(path: string, text: string): Promise<void> {
   await rename(draft, path)
 }
 
-async function seed(db: Knex, apiUrl: string, issuer: string): Promise<Omit<FirstRun, 'issuer'>> {
+/** Adds what this release needs to what an earlier one made. */
+async function complete(db: AuthServer['db'], { apiKey, demo }: FirstRun, place: DemoPlace): Promise<void> {
+  const { web, service, spa, reference } = demo.clients
+  const ids = { web: web.client_id, service: service.client_id, spa: spa.client_id, reference: reference.client_id }
+  await prepareDemoResource(db.knex, place)
+  await completeDemoClients(db.knex, ids, place)
+  const key = await findApiKey(db.pool, apiKey)
+  if (!key) return
+  // Whoever narrowed it had a reason.
+  const [last] = await listAuditEntries(db.knex, { subject: key.id, limit: 1 })
+  if (last?.actor !== ACTOR) return
+  await updateApiKey(db.knex, { apiKeyId: key.id, changes: { scopes: managementScopes }, actor: ACTOR })
+}
+
+async function seed(db: Knex, place: DemoPlace): Promise<Omit<FirstRun, 'issuer'>> {
   const hasher = createPasswordHasher()
-  await demoResource(db, apiUrl)
-  const access = [{ resource: apiUrl, scopes: ['orders:read', 'orders:write'] }]
-  const referenceRedirect = `${issuer}/api/docs/callback`
-  const webRedirects = [`${apiUrl}/web/callback`]
-  const [user, admin, web, service, spa, reference, key] = await Promise.all([
+  await prepareDemoResource(db, place)
+  const [user, admin, key, ...clients] = await Promise.all([
     demoUser(db, hasher, { username: 'alice', name: 'Alice Example', roles: [] }),
     demoUser(db, hasher, { username: 'olivia', name: 'Olivia Operator', roles: ['orders-admin', 'grantry-admin'] }),
-    createClient(db, { kind: 'web', name: 'Demo web app', redirectUris: webRedirects, access, actor: ACTOR }),
-    createClient(db, { kind: 'service', name: 'Demo service', access, actor: ACTOR }),
-    createClient(db, {
-      kind: 'spa',
-      name: 'Grantry playground',
-      redirectUris: [`${apiUrl}/callback`, `${apiUrl}/api/docs/callback`],
-      postLogoutRedirectUris: [`${apiUrl}/`],
-      allowedOrigins: [apiUrl],
-      access,
-      actor: ACTOR,
-    }),
-    createClient(db, {
-      kind: 'spa',
-      name: 'API reference',
-      redirectUris: [referenceRedirect],
-      firstParty: true,
-      access: [{ resource: managementAudience(issuer), scopes: [...managementScopes] }],
-      actor: ACTOR,
-    }),
     createApiKey(db, { name: 'First run', scopes: managementScopes, actor: ACTOR }),
+    ...demoClientNames.map((name) => makeDemoClient(db, name, place)),
   ])
+  const [web, service, spa, reference] = clients as [
+    ConfidentialClient,
+    ConfidentialClient,
+    ConfidentialClient,
+    ConfidentialClient,
+  ]
+  const { web: wantedWeb, spa: wantedSpa, reference: wantedReference } = demoClients(place)
+  const [redirectUri = '', referenceUri = ''] = [wantedSpa, wantedReference].map((it) => it.redirectUris?.[0])
   return {
     apiKey: key.value,
     demo: {
-      apiUrl,
+      apiUrl: place.apiUrl,
       user,
       admin,
       clients: {
-        web: { client_id: web.client.id, client_secret: web.secret ?? '', redirect_uris: webRedirects },
-        service: { client_id: service.client.id, client_secret: service.secret ?? '' },
-        spa: { client_id: spa.client.id, redirect_uri: `${apiUrl}/callback` },
-        reference: { client_id: reference.client.id, redirect_uri: referenceRedirect },
+        web: { ...web, redirect_uris: wantedWeb.redirectUris ?? [] },
+        service,
+        spa: { client_id: spa.client_id, redirect_uri: redirectUri },
+        reference: { client_id: reference.client_id, redirect_uri: referenceUri },
       },
     },
   }
-}
-
-async function demoResource(db: Knex, audience: string): Promise<void> {
-  if (await findResource(db, audience)) return
-  await createResource(db, {
-    audience,
-    name: 'Demo orders API',
-    tokenClaims: ['auth_time', 'acr', 'roles'],
-    scopes: [
-      { name: 'orders:read', description: 'See your orders', descriptionDe: 'Ihre Bestellungen ansehen' },
-      { name: 'orders:write', description: 'Place orders for you', descriptionDe: 'Für Sie Bestellungen aufgeben' },
-    ],
-    actor: ACTOR,
-  })
 }
 
 async function demoUser(

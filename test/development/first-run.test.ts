@@ -1,4 +1,4 @@
-/** The webhook by which the demo is told of events: one, whatever becomes of the data directory. */
+/** The demo data: what is made once, found again, and completed, whatever becomes of the data directory. */
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +6,15 @@ import test, { type ExecutionContext } from 'ava'
 import { loadConfig } from '../../src/config/load.ts'
 import { prepareFirstRun } from '../../src/development/first-run.ts'
 import { newMasterKey, parseMasterKeys } from '../../src/lib/master-key.ts'
+import { createApiKey } from '../../src/registry/api-keys/create.ts'
+import { findApiKey } from '../../src/registry/api-keys/queries.ts'
+import { updateApiKey } from '../../src/registry/api-keys/update.ts'
+import { findClient } from '../../src/registry/clients/queries.ts'
+import { updateClient } from '../../src/registry/clients/update.ts'
+import { managementScopes } from '../../src/registry/management-scopes.ts'
 import { ensureManagementResource } from '../../src/registry/resources/built-in.ts'
+import { findResource } from '../../src/registry/resources/queries.ts'
+import { updateResource } from '../../src/registry/resources/update.ts'
 import { rotateWebhookSecret } from '../../src/registry/webhooks/rotate-secret.ts'
 import { updateWebhook } from '../../src/registry/webhooks/update.ts'
 import { listWebhooks } from '../../src/registry/webhooks/queries.ts'
@@ -80,4 +88,55 @@ test('where webhooks may not lead to this machine there is none, and everything 
   t.is(firstRun.demo.webhook, undefined)
   t.regex(firstRun.apiKey, /./)
   t.deepEqual(await webhooks(), [])
+})
+
+const API = 'http://localhost:4000'
+
+test('what an earlier release made is completed: redirect URIs, origins, scopes; what others added stays', async (t) => {
+  const { start, db } = await installation(t)
+  const { firstRun } = await start()
+  const { spa, service } = firstRun.demo.clients
+  const earlier = { redirectUris: [`${API}/callback`, `${API}/mine`], postLogoutRedirectUris: [], allowedOrigins: [] }
+  await updateClient(db.knex, spa.client_id, { ...earlier, name: 'Mine', access: [] }, { actor: 'test' })
+  const described = { description: 'For a test', descriptionDe: 'Für einen Test' }
+  const scopes = [
+    { name: 'orders:read', ...described },
+    { name: 'mine', ...described },
+  ]
+  await updateResource(db.knex, API, { scopes, tokenClaims: ['roles'] }, { actor: 'test' })
+
+  t.deepEqual((await start()).firstRun, firstRun)
+  t.like(await findClient(db.knex, spa.client_id), {
+    name: 'Mine',
+    redirectUris: [`${API}/callback`, `${API}/mine`, `${API}/api/docs/callback`],
+    postLogoutRedirectUris: [`${API}/`],
+    allowedOrigins: [API],
+  })
+  for (const id of [spa.client_id, service.client_id]) {
+    t.deepEqual((await findClient(db.knex, id))?.access[0]?.scopes, ['orders:read', 'orders:write'])
+  }
+  const resource = await findResource(db.knex, API)
+  t.deepEqual(resource?.scopes.map(({ name }) => name).toSorted(), ['mine', 'orders:read', 'orders:write'])
+  t.deepEqual(resource?.tokenClaims.toSorted(), ['acr', 'auth_time', 'roles'])
+
+  const versions = async () =>
+    [await findResource(db.knex, API), await findClient(db.knex, spa.client_id)].map((found) => found?.version)
+  const before = await versions()
+  await start()
+  t.deepEqual(await versions(), before, 'who lacks nothing is left alone')
+})
+
+test('the first API key keeps up with the scopes there are, unless somebody narrowed it', async (t) => {
+  const { start, db, file, read } = await installation(t)
+  await start()
+  const earlier = await createApiKey(db.knex, { name: 'First run', scopes: ['users:read'], actor: 'first-run' })
+  writeFileSync(file, JSON.stringify({ ...read(), apiKey: earlier.value }))
+  const scopesAfterStart = async () => {
+    await start()
+    return (await findApiKey(db.pool, earlier.value))?.scopes.toSorted()
+  }
+  t.deepEqual(await scopesAfterStart(), [...managementScopes].toSorted())
+  const changes = { scopes: ['keys:read'] }
+  await updateApiKey(db.knex, { apiKeyId: earlier.apiKey.id, changes, actor: 'test' })
+  t.deepEqual(await scopesAfterStart(), ['keys:read'])
 })

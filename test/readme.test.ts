@@ -1,10 +1,12 @@
 /** Runs what the README tells a newcomer to run, beside a server started as the README says. */
 import { execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
+import { Webhook } from 'standardwebhooks'
 import { freePort, startProcess } from './support/auth-server.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -18,7 +20,7 @@ function blocks(language: string): string[] {
 
 test('every command of the README works by copy and paste', async (t) => {
   t.timeout(240_000)
-  const [port, demoPort, apiPort] = await Promise.all([freePort(), freePort(), freePort()])
+  const [port, demoPort, apiPort, hookPort] = await Promise.all(Array.from({ length: 4 }, () => freePort()))
   const cwd = mkdtempSync(join(tmpdir(), 'readme-'))
   const here = (text: string) =>
     text
@@ -28,6 +30,7 @@ test('every command of the README works by copy and paste', async (t) => {
       .replaceAll("'grantry/client'", `'${join(root, 'src', 'client', 'index.ts')}'`)
       .replaceAll("'grantry/resource-server'", `'${join(root, 'src', 'resource-server', 'index.ts')}'`)
       .replace('.listen(5000)', `.listen(${apiPort})`)
+      .replace('.listen(5001)', `.listen(${hookPort})`)
   const env = { PORT: String(port), DEMO_PORT: String(demoPort), DATA_DIR: join(cwd, 'data') }
   await startProcess(t, env)
 
@@ -48,10 +51,14 @@ test('every command of the README works by copy and paste', async (t) => {
   t.regex(events ?? '', /^\{"data":\[\{"id":"evt_\d+"[\s\S]*"user\.created"[\s\S]*"cursor":"\d+"[\s\S]*whsec_/)
   t.regex(bulk ?? '', /2 created.*dry run[\s\S]*2 created, 0 changed[\s\S]*gcs_[\s\S]* written to everything\.yaml\n$/)
 
-  const [program = '', sample = ''] = blocks('ts')
+  const [program = '', sample = '', follower = '', receiver = ''] = blocks('ts')
   writeFileSync(join(cwd, 'program.ts'), here(program))
   const { stdout } = await promisify(execFile)(process.execPath, ['program.ts'], { cwd })
   t.regex(stdout, /^bob may sign in$/m)
+  writeFileSync(join(cwd, 'follower.ts'), here(follower))
+  const { stdout: followed } = await promisify(execFile)(process.execPath, ['follower.ts'], { cwd })
+  t.regex(followed, /^\d+: user\.created usr_[a-z2-7]{26}\n.* knows what has ended, [\d.]+ seconds ago\n$/)
+  await delivers(t, { file: join(cwd, 'receiver.ts'), text: here(receiver), url: `http://localhost:${hookPort}/` })
   const file = join(cwd, 'api.ts')
   writeFileSync(file, here(sample))
   const api = spawn(process.execPath, [file], { cwd, stdio: ['ignore', 'inherit', 'inherit'] })
@@ -75,6 +82,31 @@ test('every command of the README works by copy and paste', async (t) => {
     api.kill()
   }
 })
+
+/** The receiver takes what is signed with one of its secrets, and nothing else. */
+async function delivers(t: ExecutionContext, { file, text, url }: { file: string; text: string; url: string }) {
+  writeFileSync(file, text)
+  const secret = `whsec_${randomBytes(32).toString('base64')}`
+  const env = { ...process.env, WEBHOOK_SECRETS: `whsec_${randomBytes(32).toString('base64')} ${secret}` }
+  const receiver = spawn(process.execPath, [file], { env, stdio: 'ignore' })
+  try {
+    const body = JSON.stringify({
+      type: 'user.created',
+      timestamp: new Date().toISOString(),
+      data: { subject: 'usr_1' },
+    })
+    const headers = {
+      'webhook-id': 'evt_1',
+      'webhook-timestamp': String(Math.floor(Date.now() / 1000)),
+      'webhook-signature': new Webhook(secret).sign('evt_1', new Date(), body),
+    }
+    const answer = await eventually(() => fetch(url, { method: 'POST', headers, body }))
+    t.is(answer.status, 204)
+    t.is((await fetch(url, { method: 'POST', headers, body: `${body} ` })).status, 400)
+  } finally {
+    receiver.kill()
+  }
+}
 
 /** Until the sample listens. */
 async function eventually<T>(work: () => Promise<T>, tries = 100): Promise<T> {

@@ -1,5 +1,5 @@
 /**
- * What is known to have ended, by the events that told it: token families by their id, and for people, clients and what a
+ * What is known to have ended, by the events that told it: tokens and token families by their id, and for people, clients and what a
  * person allowed a client the time up to which everything issued has ended. Everything is forgotten when no token of that
  * time can be alive any more, so the memory holds no more than what ends in the life of one token.
  */
@@ -14,9 +14,10 @@ export interface RevocationEvent {
   subject: string | null
   user_id: string | null
   client_id: string | null
+  data: Readonly<Record<string, unknown>>
 }
 
-export type RevocableToken = Pick<VerifiedToken, 'subject' | 'clientId' | 'grantId' | 'issuedAt'>
+export type RevocableToken = Pick<VerifiedToken, 'subject' | 'clientId' | 'grantId' | 'tokenId' | 'issuedAt'>
 
 export interface Revoked {
   hear: (event: RevocationEvent) => void
@@ -65,8 +66,8 @@ export function createRevoked({ keepMs, now }: { keepMs: number; now: () => numb
       end(key, rule.ends === 'everything' ? EVERYTHING : at, at)
       forget()
     },
-    has({ subject, clientId, grantId, issuedAt }) {
-      const keys = [person(subject), client(clientId), consent(subject, clientId)]
+    has({ subject, clientId, grantId, tokenId, issuedAt }) {
+      const keys = [single(tokenId), person(subject), client(clientId), consent(subject, clientId)]
       if (grantId !== undefined) keys.push(family(grantId))
       const time = issuedAt.getTime()
       // A time of issue is in whole seconds: of the second in which something ended everything has ended.
@@ -87,6 +88,7 @@ interface Rule {
   ends: 'everything' | 'until now' | 'nothing more'
 }
 
+const single = (id: unknown) => `token ${String(id)}`
 const family = (id: string | null) => `family ${id}`
 const person = (id: string | null) => `user ${id}`
 const client = (id: string | null) => `client ${id}`
@@ -98,6 +100,8 @@ const ofClient = (ends: Rule['ends']): Rule => ({ key: (event) => client(event.s
 
 const RULES = new Map<string, Rule>([
   ['grant.revoked', FAMILY],
+  // What a client had for itself has no family to end.
+  ['token.revoked', { key: ({ data }) => single(data.token_id), ends: 'everything' }],
   ['consent.withdrawn', { key: (event) => consent(event.user_id, event.client_id), ends: 'until now' }],
   ['user.disabled', ofUser('everything')],
   ['user.enabled', ofUser('nothing more')],

@@ -54,6 +54,11 @@ async function scene() {
   return { person, client, phone, laptop }
 }
 
+async function revoke({ client_id, client_secret }: TestClient, value = ''): Promise<void> {
+  const headers = { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` }
+  await fetch(`${server.issuer}/revoke`, { method: 'POST', headers, body: new URLSearchParams({ token: value }) })
+}
+
 async function isGood(jwt: string): Promise<boolean> {
   try {
     await verifier.verify(jwt)
@@ -76,9 +81,7 @@ test('a token family ends alone: revoked by its client, by reuse of its code or 
   t.deepEqual([await isGood(phone.jwt), await isGood(laptop.jwt)], [true, true])
   t.not(decodeJwt(phone.jwt).grant_id, decodeJwt(laptop.jwt).grant_id)
 
-  const headers = { authorization: `Basic ${btoa(`${client.client_id}:${client.client_secret}`)}` }
-  const body = new URLSearchParams({ token: phone.refreshToken ?? '' })
-  await fetch(`${server.issuer}/revoke`, { method: 'POST', headers, body })
+  await revoke(client, phone.refreshToken)
   await refusedWithinTwoSeconds(t, phone.jwt, 'revoked')
 
   const intercepted = await signIn(client, person)
@@ -127,7 +130,7 @@ test('a person who takes back a consent, or is disabled, has no tokens left; oth
   t.true(await isGood(neighbour.jwt))
 })
 
-test('a client that is deleted has no tokens left, neither of people nor its own', async (t) => {
+test('a token of a client’s own ends alone when it is revoked; of a client that is deleted nothing is left', async (t) => {
   const { phone, client } = await scene()
   const service = await buildClient(server.db, { kind: 'service' })
   const own = async (one: TestClient) =>
@@ -136,6 +139,10 @@ test('a client that is deleted has no tokens left, neither of people nor its own
   const [jwt, others] = [await own(service), await own(await buildClient(server.db, { kind: 'service' }))]
   t.is(decodeJwt(jwt).grant_id, undefined)
   t.true(await isGood(jwt))
+  const single = await own(service)
+  await revoke(service, single)
+  await refusedWithinTwoSeconds(t, single, 'revoked by itself')
+  t.true(await isGood(jwt), 'another of the same client')
   for (const { client_id: id } of [client, service]) {
     await deleteClient(server.db.knex, id, { actor: 'test', ifVersion: undefined })
   }

@@ -16,11 +16,11 @@ const T0 = Date.UTC(2030, 0, 1)
 const at = (seconds: number) => new Date(T0 + seconds * 1000)
 
 function event(type: string, seconds: number, about: Partial<RevocationEvent> = {}): RevocationEvent {
-  return { type, at: at(seconds).toISOString(), subject: null, user_id: null, client_id: null, ...about }
+  return { type, at: at(seconds).toISOString(), subject: null, user_id: null, client_id: null, data: {}, ...about }
 }
 
 function token(issued: number, about: Partial<RevocableToken> = {}): RevocableToken {
-  return { subject: 'usr_ada', clientId: 'cli_app', grantId: 'laptop', issuedAt: at(issued), ...about }
+  return { subject: 'usr_ada', clientId: 'cli_app', grantId: 'laptop', tokenId: 'jti', issuedAt: at(issued), ...about }
 }
 
 /** A memory of five minutes. */
@@ -44,6 +44,14 @@ for (const type of FAMILY_ENDS) {
     t.false(has(token(5, { grantId: undefined })))
   })
 }
+
+test('of a token that was revoked alone no other ends, nor does one that the event does not name', (t) => {
+  const own = { subject: 'cli_app', grantId: undefined }
+  const about = { subject: 'cli_app', client_id: 'cli_app' }
+  const { has } = memory(event('token.revoked', 10, { ...about, data: { token_id: 'jti', grant_id: null } }))
+  t.deepEqual([has(token(5, own)), has(token(5, { ...own, tokenId: 'other' }))], [true, false])
+  t.false(memory(event('token.revoked', 10, about)).has(token(5, own)))
+})
 
 test('what a person took back ends for that client, and what they allow afterwards is good', (t) => {
   const { has } = memory(

@@ -24,6 +24,7 @@ export const tokens = {
       .enum(['access_token', 'refresh_token'])
       .describe('What was revoked. A refresh token takes its family with it.'),
     grant_id: z.string().nullable().describe('The token family; null for a token that a client had for itself.'),
+    token_id: z.string().optional().describe('Its `jti`, of an access token that is a JWT: APIs know it by that.'),
   }),
   'grant.revoked': event('A token family ended: its codes, access tokens and refresh tokens.'),
   'authorization_code.reuse_detected': event('A code was used twice: everything issued for it is revoked.'),

@@ -64,7 +64,7 @@ const REVOKE = statement(`
   )
   insert into events (type, actor, subject, user_id, client_id, data)
   select 'token.revoked', client_id, coalesce($4::text, client_id), $5, client_id,
-    jsonb_build_object('token_type', 'access_token', 'grant_id', $4::text)
+    jsonb_build_object('token_type', 'access_token', 'grant_id', $4::text, 'token_id', $6::text)
   from told
   returning 1`)
 
@@ -114,7 +114,7 @@ export function createJwtAccessTokens(
     async revoke({ jti, client_id, exp, sub, ...claims }) {
       const grantId = grantOf(claims)
       const userId = grantId === undefined ? null : sub
-      return (await run(pool, REVOKE, [digestOf(jti), client_id, exp, grantId ?? null, userId])).length > 0
+      return (await run(pool, REVOKE, [digestOf(jti), client_id, exp, grantId ?? null, userId, jti])).length > 0
     },
   }
 }

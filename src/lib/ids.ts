@@ -4,7 +4,7 @@
  *
  * `lib` is pure: it does no I/O and knows nothing else of Grantry.
  */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 
 export type IdPrefix = 'usr' | 'cli' | 'res' | 'sec' | 'con' | 'apk' | 'evt' | 'whk' | 'dlv'
 
@@ -14,6 +14,11 @@ const BODY = /^[a-z2-7]{26}$/
 /** 128 random bits in lower-case base32 (RFC 4648 §6, unpadded) behind the prefix: `usr_k5x…`, 30 characters. */
 export function newId(prefix: IdPrefix): string {
   return `${prefix}_${base32(randomBytes(16))}`
+}
+
+/** The one id of something that has a name elsewhere, such as a URL: the same on every instance, without asking anybody. */
+export function idFor(prefix: IdPrefix, name: string): string {
+  return `${prefix}_${base32(createHash('sha256').update(name).digest().subarray(0, 16))}`
 }
 
 /** Whether `value` has the exact form of an id of this kind. Says nothing of whether such a thing exists. */

@@ -2116,6 +2116,8 @@ export type TokenRevokedEvent = EventEnvelope & {
     token_type: 'access_token' | 'refresh_token'
     /** The token family; null for a token that a client had for itself. */
     grant_id: string | null
+    /** Its `jti`, of an access token that is a JWT: APIs know it by that. */
+    token_id?: string
   }
 }
 

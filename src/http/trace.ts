@@ -6,7 +6,7 @@ const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/
 const NO_TRACE = '0'.repeat(32)
 
 /** One path segment that is a bearer value or a personal id: an interaction's uid stands in its page's address. */
-const SECRET_SEGMENT = /^(\/(?:interaction|authorize)\/)[^/]+/
+const SECRET_SEGMENT = /^(\/(?:interaction|authorize|device)\/)[^/]+/
 
 /** Longer than any path of ours; what strangers make up must not fill the log. */
 const LONGEST_PATH = 200

@@ -21,6 +21,8 @@ const SECRET_NAMES = [
   'refresh_token',
   'id_token',
   'code',
+  'device_code',
+  'user_code',
   'code_verifier',
 ]
 

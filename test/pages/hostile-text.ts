@@ -41,12 +41,20 @@ export interface Place {
 }
 
 /** Fields that choose among known words; the type keeps everything else out. */
-const CHOICES = new Set(['login.error', 'consent.offline.bound', 'account.notice'])
+const CHOICES = new Set([
+  'login.error',
+  'consent.offline.bound',
+  'device.problem',
+  'device-done.outcome',
+  'account.notice',
+])
 
 /** The states that together show every field of their page. */
 const STATES: [PageName, string][] = [
   ['login', 'wrong'],
   ['consent', 'usual'],
+  ['device', 'unknown'],
+  ['device-done', 'approved'],
   ['logout', 'asked'],
   ['logged-out', 'app'],
   ['error', 'full'],

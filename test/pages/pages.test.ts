@@ -85,7 +85,7 @@ function formsAreComplete(t: ExecutionContext, root: Element, name: PageName): v
   const labelled = new Set(byTag(root, 'label').map((label) => attribute(label, 'for')))
   for (const form of byTag(root, 'form')) {
     t.is(attribute(form, 'method'), 'post')
-    t.truthy(byName(form, name === 'logout' ? 'xsrf' : 'csrf'))
+    t.truthy(byName(form, name === 'logout' || name === 'device' ? 'xsrf' : 'csrf'))
     for (const input of byTag(form, 'input')) {
       const isShown = attribute(input, 'type') !== 'hidden' && attribute(input, 'hidden') === undefined
       t.is(isShown, labelled.has(attribute(input, 'id')))
@@ -187,6 +187,26 @@ test('consent: a home page is a link only if it is on the web', (t) => {
   t.deepEqual(links('javascript:alert(1)'), ['/account'])
 })
 
+test('consent for a device shows its code to compare, and warns of whoever sent it', (t) => {
+  const text = textOf(page('consent', SAMPLES.consent.device as PageModels['consent']))
+  t.regex(text, /the device that shows this code WDJB-MJHT/)
+  t.regex(text, /somebody sent you this one, deny/)
+  t.notRegex(textOf(page('consent', usualConsent)), /device/)
+})
+
+test('device: a code is typed, or compared when it came with the address', (t) => {
+  const fields = { xsrf: 'kq2yPsZ0t5', confirm: 'yes', switch_account: 'no' }
+  const typed = page('device', SAMPLES.device.unknown as PageModels['device'])
+  t.deepEqual(submission(typed, 'Continue'), { action: '/device', fields })
+  t.is(attribute(byName(typed, 'user_code'), 'value'), 'wdjb mjht', 'a mistake loses nothing')
+  t.is(attribute(byName(typed, 'user_code'), 'aria-invalid'), 'true')
+  const compared = page('device', SAMPLES.device.given as PageModels['device'])
+  t.deepEqual(submission(compared, 'It is the same'), {
+    action: '/device',
+    fields: { ...fields, user_code: 'WDJB-MJHT' },
+  })
+})
+
 test('logout: everything, one client, or nothing', (t) => {
   const root = page('logout', SAMPLES.logout.asked as PageModels['logout'])
   const action = '/session/end/confirm'
@@ -256,7 +276,7 @@ test('account: a password error marks the field that it is about', (t) => {
 })
 
 test('a name of 200 characters is shown whole', (t) => {
-  for (const name of ['login', 'consent', 'logout', 'logged-out', 'error', 'account'] as const) {
+  for (const name of ['login', 'consent', 'device-done', 'logout', 'logged-out', 'error', 'account'] as const) {
     t.true(textOf(byTag(page(name, SAMPLES[name].long as never), 'main')[0] as Element).includes(LONG), name)
   }
 })

@@ -6,6 +6,7 @@ import { createWebhook } from '../../src/registry/webhooks/create.ts'
 import { rotateWebhookSecret } from '../../src/registry/webhooks/rotate-secret.ts'
 import { parseMasterKeys } from '../../src/lib/master-key.ts'
 import { startAuthServer } from '../support/auth-server.ts'
+import { approve, askForCode, buildDeviceClient, poll } from '../support/device.ts'
 import { API, buildClient, buildResource, buildUser } from '../support/registry.ts'
 import { redeem, refresh, token, Visitor } from '../support/visitor.ts'
 import { startReceiver } from '../support/webhook-receiver.ts'
@@ -17,7 +18,9 @@ class RememberingVisitor extends Visitor {
   override async request(target: string, init: RequestInit = {}): Promise<Response> {
     const response = await super.request(target, init)
     for (const [name, { value }] of this.cookies) if (!name.endsWith('.sig')) this.seen.add(value)
-    const uid = /\/(?:interaction|authorize)\/([\w-]{20,})/.exec(`${target} ${response.headers.get('location')}`)?.[1]
+    const uid = /\/(?:interaction|authorize|device)\/([\w-]{20,})/.exec(
+      `${target} ${response.headers.get('location')}`,
+    )?.[1]
     if (uid) this.seen.add(uid)
     return response
   }
@@ -80,6 +83,18 @@ test('no code, token, session or interaction id, secret or password is in the da
   const machine = await token(issuer, service, { grant_type: 'client_credentials' })
   secrets.push(userinfo.access_token, userinfo.refresh_token, machine.body.access_token)
   await token(issuer, { ...web, client_secret: 'a wrong client secret' }, { grant_type: 'client_credentials' })
+
+  const television = await buildDeviceClient(db)
+  const [approved, waiting] = [await askForCode(issuer, television), await askForCode(issuer, television)]
+  await poll(issuer, television, waiting.body.device_code)
+  await visitor.open(waiting.body.verification_uri_complete)
+  await approve(visitor, person, approved.body.user_code)
+  const onDevice = await poll(issuer, television, approved.body.device_code)
+  t.is(onDevice.status, 200)
+  secrets.push(onDevice.body.access_token, onDevice.body.refresh_token)
+  for (const { body } of [approved, waiting]) {
+    secrets.push(body.device_code, body.user_code, body.user_code.replace('-', ''))
+  }
 
   const account = await visitor.open('/account')
   const fields = { current_password: person.password, new_password: password, repeat_password: password }

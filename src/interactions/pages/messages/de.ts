@@ -67,7 +67,7 @@ export const de: Messages = {
     title: 'Gerät verbinden',
     lead: 'Geben Sie den Code ein, den das Gerät Ihnen zeigt.',
     compare: 'Zeigt Ihr Gerät diesen Code?',
-    code: 'Code',
+    code: 'Code auf dem Gerät',
     hint: 'Acht Buchstaben. Kleinschreibung, Leerzeichen und Striche spielen keine Rolle.',
     warning:
       'Fahren Sie nur fort, wenn Sie das Gerät vor sich haben. Niemand, der Ihnen hilft, braucht von Ihnen die Eingabe eines Codes aus einer Nachricht oder einem Anruf.',

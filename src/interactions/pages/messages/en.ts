@@ -69,7 +69,7 @@ export const en = {
     title: 'Connect a device',
     lead: 'Type the code that the device shows you.',
     compare: 'Does your device show this code?',
-    code: 'Code',
+    code: 'Code on the device',
     hint: 'Eight letters. Small letters, spaces and dashes do not matter.',
     warning:
       'Go on only if you have the device in front of you. Nobody who is helping you needs you to enter a code from a message or a call.',

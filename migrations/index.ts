@@ -13,6 +13,8 @@ import * as webhooks from './0010-webhooks.ts'
 import * as clientKeys from './0012-client-keys.ts'
 import * as dpop from './0013-dpop.ts'
 import * as device from './0014-device.ts'
+import * as selfRegistration from './0015-self-registration.ts'
+import * as clientDocuments from './0016-client-documents.ts'
 
 export interface Migration {
   name: string
@@ -34,4 +36,6 @@ export const migrations: readonly Migration[] = [
   { name: '0012-client-keys', ...clientKeys },
   { name: '0013-dpop', ...dpop },
   { name: '0014-device', ...device },
+  { name: '0015-self-registration', ...selfRegistration },
+  { name: '0016-client-documents', ...clientDocuments },
 ]

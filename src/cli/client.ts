@@ -2,11 +2,13 @@ import { Option, type Command } from 'commander'
 import type { Position } from '../lib/keyset.ts'
 import {
   clientKinds,
+  clientProfiles,
   DEVICE_GRANT,
   grantTypes,
   type Client,
   type ClientDetails,
   type ClientKind,
+  type ClientProfile,
   type GrantType,
   type OpenidScope,
   type TokenEndpointAuthMethod,
@@ -43,6 +45,7 @@ interface SettingOptions extends CommonOptions {
   grant?: GivenList
   authMethod?: string
   firstParty?: boolean
+  profile?: ClientProfile
   dpopBound?: boolean
 }
 
@@ -147,6 +150,7 @@ function withSettings(command: Command): Command {
     .option('--grant <type>', `${grantTypes.join(', ')} (repeatable); "device_code" is short for the last`, repeated)
     .option('--auth-method <method>', 'client_secret_basic or client_secret_post')
     .option('--first-party', 'it is your own and may skip consent')
+    .addOption(new Option('--profile <profile>', 'rules that it keeps to beyond those for all').choices(clientProfiles))
     .option('--dpop-bound', 'it gets no token without a DPoP proof of its key')
 }
 
@@ -163,6 +167,7 @@ function settingsOf(options: SettingOptions): ClientChange {
     // The registry says what a kind may have.
     tokenEndpointAuthMethod: options.authMethod as TokenEndpointAuthMethod | undefined,
     firstParty: options.firstParty,
+    profile: options.profile,
     dpopBoundAccessTokens: options.dpopBound,
     access: listOf(options.allow)?.map(accessOf),
   }

@@ -39,6 +39,7 @@ interface SettingOptions extends CommonOptions {
   accessTokenTtl?: number | 'default'
   tokenClaim?: GivenList
   introspectionClient?: GivenList
+  selfRegisteredScope?: GivenList
 }
 
 const PAGE = 500
@@ -93,6 +94,7 @@ export function resourceCommands(program: Command, terminal: Terminal): void {
     .option('--no-scope', 'take all scopes away')
     .option('--no-token-claim', 'tokens carry no more than RFC 9068 asks for')
     .option('--no-introspection-client', 'only the client of a token may introspect it')
+    .option('--no-self-registered-scope', 'clients that registered themselves get no tokens for it')
     .action(
       answering(terminal, async ({ db }, options: SettingOptions, name = '') => {
         requireSome(options)
@@ -122,6 +124,7 @@ function withSettings(command: Command): Command {
     .option('--access-token-ttl <seconds>', 'how long they live, or "default"', ttl)
     .option('--token-claim <claim>', `${tokenClaims.join(', ')}: what they carry (repeatable)`, repeated)
     .option('--introspection-client <client>', 'a client that may introspect its tokens (repeatable)', repeated)
+    .option('--self-registered-scope <scope>', 'one for any client that registered itself (repeatable)', repeated)
 }
 
 function settingsOf(options: SettingOptions): GivenResourceSettings {
@@ -132,6 +135,7 @@ function settingsOf(options: SettingOptions): GivenResourceSettings {
     accessTokenTtl: options.accessTokenTtl === 'default' ? null : options.accessTokenTtl,
     tokenClaims: listOf<TokenClaim>(options.tokenClaim),
     introspectionClients: listOf(options.introspectionClient),
+    selfRegisteredScopes: listOf(options.selfRegisteredScope),
     scopes: scopesOf(options),
   }
 }

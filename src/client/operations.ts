@@ -435,6 +435,7 @@ export type ListResourcesFilters = {
     | 'access_token_ttl'
     | 'token_claims'
     | 'introspection_clients'
+    | 'self_registered_scopes'
     | 'scopes'
     | 'built_in'
     | 'version'
@@ -485,8 +486,10 @@ export type ListClientsFilters = {
     | 'allowed_origins'
     | 'openid_scopes'
     | 'first_party'
+    | 'profile'
     | 'dpop_bound_access_tokens'
     | 'built_in'
+    | 'self_registered'
     | 'disabled'
     | 'disabled_at'
     | 'access'
@@ -1055,10 +1058,14 @@ export type Client = {
   openid_scopes: ('openid' | 'profile' | 'email' | 'offline_access')[]
   /** It is the operator’s own and may skip consent. */
   first_party: boolean
+  /** `baseline` (RFC 9700), `mcp` (a resource is always named) or `fapi2` (pushed requests, DPoP, private_key_jwt). Default: `baseline`. */
+  profile: 'baseline' | 'mcp' | 'fapi2'
   /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
   dpop_bound_access_tokens: boolean
   /** Part of Grantry itself: it can be read and nothing else. */
   built_in: boolean
+  /** It registered itself: it may ask for what resources open to such clients, and always asks for consent. */
+  self_registered: boolean
   disabled: boolean
   disabled_at: string | null
   /** What it may ask of resources. */
@@ -1124,6 +1131,8 @@ export type ClientChange = {
   openid_scopes?: ('openid' | 'profile' | 'email' | 'offline_access')[]
   /** It is the operator’s own and may skip consent. */
   first_party?: boolean
+  /** `baseline` (RFC 9700), `mcp` (a resource is always named) or `fapi2` (pushed requests, DPoP, private_key_jwt). Default: `baseline`. */
+  profile?: 'baseline' | 'mcp' | 'fapi2'
   /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
   dpop_bound_access_tokens?: boolean
   /** What it may ask of resources. The list is set as a whole. */
@@ -1140,6 +1149,8 @@ export type ClientCreatedEvent = EventEnvelope & {
     kind: string
     /** Whether consent may be skipped for it. */
     first_party: boolean
+    /** Whether it registered itself, so that nobody vouches for it. */
+    self_registered?: boolean
   }
 }
 
@@ -1194,6 +1205,8 @@ export type ClientReplacement = {
   openid_scopes?: ('openid' | 'profile' | 'email' | 'offline_access')[]
   /** It is the operator’s own and may skip consent. */
   first_party?: boolean
+  /** `baseline` (RFC 9700), `mcp` (a resource is always named) or `fapi2` (pushed requests, DPoP, private_key_jwt). Default: `baseline`. */
+  profile?: 'baseline' | 'mcp' | 'fapi2'
   /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
   dpop_bound_access_tokens?: boolean
   /** What it may ask of resources. The list is set as a whole. */
@@ -1342,10 +1355,14 @@ export type CreatedClient = {
   openid_scopes: ('openid' | 'profile' | 'email' | 'offline_access')[]
   /** It is the operator’s own and may skip consent. */
   first_party: boolean
+  /** `baseline` (RFC 9700), `mcp` (a resource is always named) or `fapi2` (pushed requests, DPoP, private_key_jwt). Default: `baseline`. */
+  profile: 'baseline' | 'mcp' | 'fapi2'
   /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
   dpop_bound_access_tokens: boolean
   /** Part of Grantry itself: it can be read and nothing else. */
   built_in: boolean
+  /** It registered itself: it may ask for what resources open to such clients, and always asks for consent. */
+  self_registered: boolean
   disabled: boolean
   disabled_at: string | null
   /** What it may ask of resources. */
@@ -1683,6 +1700,8 @@ export type NewClient = {
   openid_scopes?: ('openid' | 'profile' | 'email' | 'offline_access')[]
   /** It is the operator’s own and may skip consent. */
   first_party?: boolean
+  /** `baseline` (RFC 9700), `mcp` (a resource is always named) or `fapi2` (pushed requests, DPoP, private_key_jwt). Default: `baseline`. */
+  profile?: 'baseline' | 'mcp' | 'fapi2'
   /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
   dpop_bound_access_tokens?: boolean
   /** What it may ask of resources. The list is set as a whole. */
@@ -1732,6 +1751,8 @@ export type NewResource = {
   token_claims?: ('auth_time' | 'acr' | 'roles')[]
   /** Ids of the clients that stand for the API and may introspect its tokens, whoever got them (RFC 7662). */
   introspection_clients?: string[]
+  /** Those of its scopes that any client which registered itself may ask for. Default: none. */
+  self_registered_scopes?: string[]
   /** What clients may ask of it. The list is set as a whole; a scope that goes is taken from all clients. */
   scopes?: NewResourceScope[]
 }
@@ -1821,6 +1842,8 @@ export type Resource = {
   token_claims: ('auth_time' | 'acr' | 'roles')[]
   /** Ids of the clients that stand for the API and may introspect its tokens, whoever got them (RFC 7662). */
   introspection_clients: string[]
+  /** Those of its scopes that any client which registered itself may ask for. Default: none. */
+  self_registered_scopes: string[]
   scopes: ResourceScope[]
   /** Part of Grantry itself, the management API: it can be read and nothing else. */
   built_in: boolean
@@ -1856,6 +1879,8 @@ export type ResourceChange = {
   token_claims?: ('auth_time' | 'acr' | 'roles')[]
   /** Ids of the clients that stand for the API and may introspect its tokens, whoever got them (RFC 7662). */
   introspection_clients?: string[]
+  /** Those of its scopes that any client which registered itself may ask for. Default: none. */
+  self_registered_scopes?: string[]
   /** What clients may ask of it. The list is set as a whole; a scope that goes is taken from all clients. */
   scopes?: NewResourceScope[]
 }
@@ -1894,6 +1919,8 @@ export type ResourceReplacement = {
   token_claims?: ('auth_time' | 'acr' | 'roles')[]
   /** Ids of the clients that stand for the API and may introspect its tokens, whoever got them (RFC 7662). */
   introspection_clients?: string[]
+  /** Those of its scopes that any client which registered itself may ask for. Default: none. */
+  self_registered_scopes?: string[]
   /** What clients may ask of it. The list is set as a whole; a scope that goes is taken from all clients. */
   scopes?: NewResourceScope[]
 }

@@ -112,12 +112,13 @@ function desiredResource(declared: DeclaredResource, state: State, report: Repor
     accessTokenTtl: declared.access_token_ttl,
     tokenClaims: declared.token_claims,
     introspectionClients: declared.introspection_clients,
+    selfRegisteredScopes: declared.self_registered_scopes,
     scopes: good,
   }
   const settings = judge(
     (settings: typeof given) => checkedResourceSettings(withResourceDefaults(settings)),
     given,
-    { name: 'x', accessTokenTtl: null, introspectionClients: [], scopes: [] },
+    { name: 'x', accessTokenTtl: null, introspectionClients: [], selfRegisteredScopes: [], scopes: [] },
     report,
   )
   return { audience: audience ?? declared.audience, settings, existing }
@@ -186,6 +187,7 @@ function clientSettings(declared: DeclaredClient, report: Report): ClientSetting
     allowedOrigins: declared.allowed_origins?.filter((origin) => !originProblem(origin)),
     openidScopes: declared.openid_scopes,
     firstParty: declared.first_party,
+    profile: declared.profile,
     dpopBoundAccessTokens: declared.dpop_bound_access_tokens,
   }
   const neutral: Partial<typeof given> = {
@@ -197,6 +199,7 @@ function clientSettings(declared: DeclaredClient, report: Report): ClientSetting
     allowedOrigins: [],
     openidScopes: undefined,
     firstParty: false,
+    profile: undefined,
     dpopBoundAccessTokens: false,
   }
   // All of them were bad, and each is reported: that there is none left is no mistake of its own.

@@ -4,7 +4,13 @@
  * verbs, which keep their rules, events and audit log, and knows nothing of the command line or of HTTP.
  */
 import { z } from 'zod'
-import { clientKinds, grantTypes, type OpenidScope, type TokenEndpointAuthMethod } from '../registry/clients/client.ts'
+import {
+  clientKinds,
+  clientProfiles,
+  grantTypes,
+  type OpenidScope,
+  type TokenEndpointAuthMethod,
+} from '../registry/clients/client.ts'
 import { resourceSigningAlgs, tokenClaims, tokenFormats } from '../registry/resources/resource.ts'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post'] satisfies TokenEndpointAuthMethod[]
@@ -24,6 +30,7 @@ const resource = z.strictObject({
   access_token_ttl: z.number().nullable().optional(),
   token_claims: z.array(z.enum(tokenClaims)).optional(),
   introspection_clients: z.array(z.string()).optional(),
+  self_registered_scopes: z.array(z.string()).optional(),
   scopes: z.array(scope).optional(),
 })
 
@@ -40,6 +47,7 @@ const client = z.strictObject({
   allowed_origins: z.array(z.string()).optional(),
   openid_scopes: z.array(z.enum(openidScopes)).optional(),
   first_party: z.boolean().optional(),
+  profile: z.enum(clientProfiles).optional(),
   dpop_bound_access_tokens: z.boolean().optional(),
   disabled: z.boolean().optional(),
   access: z.array(access).optional(),

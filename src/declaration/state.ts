@@ -64,6 +64,7 @@ export function stateResource(audience: string, settings: ResourceSettings) {
     access_token_ttl: settings.accessTokenTtl,
     token_claims: settings.tokenClaims,
     introspection_clients: settings.introspectionClients,
+    self_registered_scopes: settings.selfRegisteredScopes,
     scopes: settings.scopes.map(({ name, description, descriptionDe }) => {
       return { name, description, description_de: descriptionDe }
     }),
@@ -90,8 +91,9 @@ export function stateClient({ id, kind, settings, disabled, access }: StatableCl
     allowed_origins: settings.allowedOrigins,
     openid_scopes: settings.openidScopes,
     first_party: settings.firstParty,
-    disabled,
+    profile: settings.profile,
     dpop_bound_access_tokens: settings.dpopBoundAccessTokens,
+    disabled,
     access: access
       .map(({ audience, scopes }) => ({ resource: audience, scopes: scopes.toSorted() }))
       .toSorted((a, b) => (a.resource < b.resource ? -1 : 1)),

@@ -17,6 +17,7 @@ import { acceptRetiredNonces, claimProofs, dpop, DPOP_ALGORITHMS } from './confi
 import { expiresWithSession, issueRefreshToken, lifetimes } from './configuration/lifetimes.ts'
 import { createManagementRules } from './configuration/management.ts'
 import { resourceIndicators } from './configuration/resources.ts'
+import { keepErrorsOnPages } from './configuration/self-registered.ts'
 import { answerForStructuredTokens, createIntrospectionPolicy } from './introspection/answer.ts'
 import { createJwtAccessTokens } from './introspection/jwt-access-token.ts'
 import { applyDeviceRules, deviceFlow, type DevicePages } from './device-flow.ts'
@@ -61,6 +62,7 @@ export function createProvider(deps: ProviderDependencies, keys: KeySet): Provid
   const { families } = deps.storage
   answerForStructuredTokens(provider, { jwts, families, mayIntrospect: createIntrospectionPolicy(deps.db) })
   reportErrors(provider, deps.log)
+  keepErrorsOnPages(provider)
   if (deps.onTokens) reportTokens(provider, deps.onTokens)
   return provider
 }

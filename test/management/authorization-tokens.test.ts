@@ -183,9 +183,13 @@ test('a client that registered itself gets no token for the management API, what
   ]
   await server.db.knex('clients').whereIn('id', [web.client_id, service.client_id]).update({ self_registered: true })
   const admin = await person(t.context, ['grantry-admin'])
-  const answer = await new Visitor(server.issuer).authorize(web, admin, { scope: 'users:read', resource: api })
-  t.is(answer.error, 'invalid_target')
-  t.is((await token(server.issuer, service, { grant_type: 'client_credentials' })).body.error, 'invalid_target')
+  const asking = new Visitor(server.issuer).authorize(web, admin, { scope: 'users:read', resource: api })
+  await t.throwsAsync(
+    asking,
+    { message: /invalid_target/ },
+    'told on a page: nobody is sent to a client that nobody knows',
+  )
+  t.is((await token(server.issuer, service, { grant_type: 'client_credentials' })).body.error, 'unauthorized_client')
 })
 
 test('a client asks for no management scope beyond its registration', async (t) => {

@@ -10,6 +10,7 @@ export const clients = {
   'client.created': event('A client was registered.', {
     kind: z.string().describe('`web`, `spa`, `native` or `service`.'),
     first_party: firstParty,
+    self_registered: z.boolean().optional().describe('Whether it registered itself, so that nobody vouches for it.'),
   }),
   'client.updated': event('The settings of a client changed.', { fields, first_party: firstParty.optional() }),
   'client.disabled': event('A client may do nothing any more.', { grants_revoked: grantsRevoked }),

@@ -181,6 +181,7 @@ function changeOf(body: Settings): ClientChange {
     allowedOrigins: body.allowed_origins,
     openidScopes: body.openid_scopes,
     firstParty: body.first_party,
+    profile: body.profile,
     dpopBoundAccessTokens: body.dpop_bound_access_tokens,
     access: body.access,
   }

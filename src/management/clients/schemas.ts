@@ -1,6 +1,6 @@
 /** What clients look like on the way in and on the way out. */
 import { z } from 'zod'
-import { clientKinds, grantTypes } from '../../registry/clients/client.ts'
+import { clientKinds, clientProfiles, grantTypes } from '../../registry/clients/client.ts'
 import { flagFilter, textFilter, timeFilters } from '../filters.ts'
 import { linksSchema } from '../links.ts'
 import { secretsOmittedSchema, time, versionSchema } from '../schemas.ts'
@@ -32,6 +32,11 @@ const settings = {
     .max(10)
     .describe('What it may learn of people. Default: what the kind usually needs.'),
   first_party: z.boolean().describe('It is the operator’s own and may skip consent.'),
+  profile: z
+    .enum(clientProfiles)
+    .describe(
+      '`baseline` (RFC 9700), `mcp` (a resource is always named) or `fapi2` (pushed requests, DPoP, private_key_jwt). Default: `baseline`.',
+    ),
   dpop_bound_access_tokens: z
     .boolean()
     .describe('It gets no token without a DPoP proof of its key (RFC 9449). Default: false.'),
@@ -83,8 +88,14 @@ export const clientSchema = z
     allowed_origins: settings.allowed_origins,
     openid_scopes: settings.openid_scopes,
     first_party: settings.first_party,
+    profile: settings.profile,
     dpop_bound_access_tokens: settings.dpop_bound_access_tokens,
     built_in: z.boolean().describe('Part of Grantry itself: it can be read and nothing else.'),
+    self_registered: z
+      .boolean()
+      .describe(
+        'It registered itself: it may ask for what resources open to such clients, and always asks for consent.',
+      ),
     disabled: z.boolean(),
     disabled_at: time('When it was disabled.').nullable(),
     access: z

@@ -6,7 +6,12 @@ const SCOPES = [
 ]
 
 export const POST_EXAMPLES = {
-  notes: { audience: 'https://notes.example.com', name: 'Notes', scopes: SCOPES },
+  notes: {
+    audience: 'https://notes.example.com',
+    name: 'Notes',
+    self_registered_scopes: ['notes:read'],
+    scopes: SCOPES,
+  },
   opaque: {
     audience: 'https://payments.example.com',
     name: 'Payments',
@@ -32,6 +37,7 @@ export const RESOURCE = {
   access_token_ttl: null,
   token_claims: ['auth_time', 'acr'],
   introspection_clients: [],
+  self_registered_scopes: ['notes:read'],
   scopes: SCOPES,
   built_in: false,
   version: 1,

@@ -192,6 +192,7 @@ function settingsOf(body: z.infer<typeof resourceChangeSchema>): GivenResourceSe
     accessTokenTtl: body.access_token_ttl,
     tokenClaims: body.token_claims,
     introspectionClients: body.introspection_clients,
+    selfRegisteredScopes: body.self_registered_scopes,
     scopes: body.scopes?.map(({ name, description, description_de: descriptionDe = null }) => {
       return { name, description, descriptionDe }
     }),

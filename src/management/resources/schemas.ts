@@ -40,6 +40,10 @@ const settings = {
     .array(z.string().min(1).max(100))
     .max(100)
     .describe('Ids of the clients that stand for the API and may introspect its tokens, whoever got them (RFC 7662).'),
+  self_registered_scopes: z
+    .array(z.string().min(1).max(100))
+    .max(200)
+    .describe('Those of its scopes that any client which registered itself may ask for. Default: none.'),
 }
 
 const givenScopes = z

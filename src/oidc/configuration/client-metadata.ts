@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import type { AdapterPayload, Client as ProtocolClient } from 'oidc-provider'
-import type { ActiveClient, ClientKind, ResourceAccess } from '../../registry/clients/client.ts'
+import { boundGrantTypes } from '../../registry/clients/self-registered.ts'
+import type { ActiveClient, ClientKind, ClientProfile, ResourceAccess } from '../../registry/clients/client.ts'
 
 /** What the registry says of a client beyond the protocol's own metadata. */
 export interface Policy {
+  /** `cli_…`, by which the registry knows it, whatever its client_id is. */
+  id: string
   kind: ClientKind
   firstParty: boolean
   builtIn: boolean
   selfRegistered: boolean
+  profile: ClientProfile
   openidScopes: string[]
   access: ResourceAccess[]
   allowedOrigins: string[]
@@ -27,22 +31,25 @@ const PLACEHOLDER = randomBytes(32).toString('base64url')
 
 export function toMetadata(client: ActiveClient, issuer: string): AdapterPayload {
   const policy: Policy = {
+    id: client.id,
     kind: client.kind,
     firstParty: client.firstParty,
     builtIn: client.builtIn,
     selfRegistered: client.selfRegistered,
+    profile: client.profile,
     openidScopes: client.openidScopes,
     access: client.access,
     allowedOrigins: client.allowedOrigins,
     secretDigests: client.secrets.map(({ digest }) => digest.toString('base64url')),
   }
+  const grantTypes = client.selfRegistered ? boundGrantTypes(client.grantTypes) : client.grantTypes
   const isPublic = client.tokenEndpointAuthMethod === 'none'
   return {
-    client_id: client.id,
+    client_id: client.metadataUrl ?? client.id,
     client_name: client.name,
     application_type: client.kind === 'native' ? 'native' : 'web',
-    grant_types: client.grantTypes,
-    response_types: client.grantTypes.includes('authorization_code') ? ['code'] : [],
+    grant_types: grantTypes,
+    response_types: grantTypes.includes('authorization_code') ? ['code'] : [],
     redirect_uris: client.builtIn ? [issuer + ACCOUNT_CALLBACK] : client.redirectUris,
     post_logout_redirect_uris: client.builtIn ? [`${issuer}/account`] : client.postLogoutRedirectUris,
     token_endpoint_auth_method: client.tokenEndpointAuthMethod,

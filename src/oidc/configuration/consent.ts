@@ -24,9 +24,14 @@ export interface Scopes {
 
 /**
  * RFC 8252 §8.6: on a loopback or custom-scheme redirect any app on the device can pose as a public client, so nothing may
- * be granted without asking. A confidential client proves itself at the token endpoint.
+ * be granted without asking. A confidential client proves itself at the token endpoint. For a client that registered itself
+ * nobody vouches (ASVS 5.0 §10.7.1): a yes to its name yesterday says nothing of who uses the name today.
  */
-export function mustAlwaysAsk(client: { kind: string; builtIn: boolean }, redirectUri: string): boolean {
+export function mustAlwaysAsk(
+  client: { kind: string; builtIn: boolean; selfRegistered: boolean },
+  redirectUri: string,
+): boolean {
+  if (client.selfRegistered) return true
   if (client.builtIn || client.kind === 'web') return false
   return isLoopbackRedirect(redirectUri) || isCustomSchemeRedirect(redirectUri)
 }

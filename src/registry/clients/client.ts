@@ -17,6 +17,9 @@ export const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 export const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials', DEVICE_GRANT] as const
 export type GrantType = (typeof grantTypes)[number]
 export type TokenEndpointAuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post'
+/** A set of rules that a client keeps to, beyond those for all: see profiles.ts. */
+export const clientProfiles = ['baseline', 'mcp', 'fapi2'] as const
+export type ClientProfile = (typeof clientProfiles)[number]
 export type OpenidScope = 'openid' | 'profile' | 'email' | 'offline_access'
 
 /** The account page's own client: part of Grantry, made by the first migration. */
@@ -37,12 +40,15 @@ export interface Client {
   openidScopes: OpenidScope[]
   /** Belongs to the operator of this server: the one kind of client that may skip consent. */
   firstParty: boolean
+  profile: ClientProfile
   /** Gets no token without a proof of its key (RFC 9449 §5.2). */
   dpopBoundAccessTokens: boolean
   /** Part of Grantry itself: can't be disabled or deleted. */
   builtIn: boolean
   /** Registered itself, so that nobody vouches for it: never gets tokens for the management API. */
   selfRegistered: boolean
+  /** Its client_id when a document there describes it; null for a client whose client_id is its id. */
+  metadataUrl: string | null
   disabledAt: Date | null
   /** Counts the changes, from 1: what an ETag is made of. */
   version: number
@@ -90,6 +96,7 @@ export interface ClientSettings {
   allowedOrigins: string[]
   openidScopes: OpenidScope[]
   firstParty: boolean
+  profile: ClientProfile
   dpopBoundAccessTokens: boolean
 }
 
@@ -171,6 +178,7 @@ export function withDefaults(kind: ClientKind, given: GivenSettings & { name: st
       given.openidScopes ??
       defaults.openidScopes.filter((scope) => scope !== 'offline_access' || grantTypes.includes('refresh_token')),
     firstParty: given.firstParty ?? false,
+    profile: given.profile ?? 'baseline',
     dpopBoundAccessTokens: given.dpopBoundAccessTokens ?? false,
   }
 }

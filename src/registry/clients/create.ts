@@ -17,6 +17,7 @@ import {
 import { presentClient } from './present.ts'
 import { lockedDetails } from './queries.ts'
 import { newClientSecret } from './secret.ts'
+import { checkSelfRegistered } from './self-registered.ts'
 
 export interface NewClient extends GivenSettings {
   /** Of a client that has one already, on another server; made up unless given. */
@@ -25,6 +26,10 @@ export interface NewClient extends GivenSettings {
   name: string
   /** What it may ask of resource servers; nothing when left out. */
   access?: readonly AccessRequest[] | undefined
+  /** Nobody vouches for it: it is held to the rules in self-registered.ts. */
+  selfRegistered?: boolean | undefined
+  /** The client_id of a client that a document there describes; see from-document.ts. */
+  metadataUrl?: string | undefined
   actor: Actor
   /** Asked with the client as it would be; what it throws undoes the registration. */
   guard?: ((client: ClientDetails) => void) | undefined
@@ -35,13 +40,23 @@ export interface NewClient extends GivenSettings {
  * @throws RegistryError `invalid` with the field at fault, `conflict` when the id is taken
  */
 export async function createClient(db: Knex, input: NewClient): Promise<{ client: ClientDetails; secret?: string }> {
-  const { id = newId('cli'), kind, access = [], actor, guard, ...given } = input
+  const {
+    id = newId('cli'),
+    kind,
+    access = [],
+    selfRegistered = false,
+    metadataUrl = null,
+    actor,
+    guard,
+    ...given
+  } = input
   if (!isId('cli', id)) throw new RegistryError('invalid', 'the id must be one that a client can have', 'id')
   const settings = checkedSettings(kind, withDefaults(kind, given))
+  if (selfRegistered) checkSelfRegistered(kind, settings, access)
   const secret = isConfidential(kind) ? newClientSecret() : undefined
 
   const client = await db.transaction(async (trx) => {
-    const row = { id, kind, ...toColumns(settings) }
+    const row = { id, kind, self_registered: selfRegistered, metadata_url: metadataUrl, ...toColumns(settings) }
     const inserted = await trx('clients').insert(row).onConflict('id').ignore().returning('id')
     if (inserted.length === 0) throw new RegistryError('conflict', `there is a client ${id} already`, 'id')
     await replaceAccess(trx, id, access)
@@ -49,7 +64,7 @@ export async function createClient(db: Knex, input: NewClient): Promise<{ client
       const { digest, hint } = secret
       await trx('client_secrets').insert({ id: newId('sec'), client_id: id, digest, hint })
     }
-    const data = { kind, first_party: settings.firstParty }
+    const data = { kind, first_party: settings.firstParty, ...(selfRegistered && { self_registered: true }) }
     await appendEvent(trx, { type: 'client.created', subject: id, clientId: id, actor, data })
     const made = await lockedDetails(trx, id)
     guard?.(made)
@@ -70,6 +85,7 @@ export function toColumns(settings: ClientSettings): Record<string, unknown> {
     allowed_origins: settings.allowedOrigins,
     openid_scopes: settings.openidScopes,
     first_party: settings.firstParty,
+    profile: settings.profile,
     dpop_bound_access_tokens: settings.dpopBoundAccessTokens,
   }
 }

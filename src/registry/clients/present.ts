@@ -12,8 +12,10 @@ export interface PresentedClient {
   allowed_origins: string[]
   openid_scopes: Client['openidScopes']
   first_party: boolean
+  profile: Client['profile']
   dpop_bound_access_tokens: boolean
   built_in: boolean
+  self_registered: boolean
   disabled: boolean
   disabled_at: string | null
   access?: { resource_id: string; audience: string; scopes: string[] }[]
@@ -38,8 +40,10 @@ export function presentClient(
     allowed_origins: client.allowedOrigins,
     openid_scopes: client.openidScopes,
     first_party: client.firstParty,
+    profile: client.profile,
     dpop_bound_access_tokens: client.dpopBoundAccessTokens,
     built_in: client.builtIn,
+    self_registered: client.selfRegistered,
     disabled: client.disabledAt !== null,
     disabled_at: client.disabledAt?.toISOString() ?? null,
     ...(client.access ? { access: client.access.map(presentAccess) } : {}),

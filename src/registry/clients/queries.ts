@@ -9,6 +9,7 @@ import type {
   Client,
   ClientDetails,
   ClientKind,
+  ClientProfile,
   GrantType,
   OpenidScope,
   ResourceAccess,
@@ -26,9 +27,11 @@ interface ClientRow {
   allowed_origins: string[]
   openid_scopes: OpenidScope[]
   first_party: boolean
+  profile: ClientProfile
   dpop_bound_access_tokens: boolean
   built_in: boolean
   self_registered: boolean
+  metadata_url: string | null
   disabled_at: Date | null
   version: number
   created_at: Date
@@ -45,13 +48,24 @@ interface ActiveClientRow extends ClientRow {
   access: ResourceAccess[]
 }
 
+/** What operators opened to every client that registered itself. */
+const OPEN_ACCESS = `
+  select resources.id, resources.audience, array_agg(offered.name order by offered.name) as scopes
+  from resources join resource_scopes offered
+    on offered.resource_id = resources.id and offered.name = any (resources.self_registered_scopes)
+  where not resources.built_in
+  group by resources.id`
+
+/** A client that registered itself has no access of its own: what is open is looked up, and closes for all of them at once. */
 const ACCESS = `
   select json_agg(json_build_object('resourceId', r.id, 'audience', r.audience, 'scopes', r.scopes) order by r.audience)
   from (
     select resources.id, resources.audience, array_agg(allowed.scope order by allowed.scope) as scopes
     from client_resource_scopes allowed join resources on resources.id = allowed.resource_id
-    where allowed.client_id = c.id
+    where allowed.client_id = c.id and not c.self_registered
     group by resources.id
+    union all
+    select * from (${OPEN_ACCESS}) open where c.self_registered
   ) r`
 
 const ACTIVE_CLIENT = {
@@ -82,6 +96,17 @@ export async function findActiveClient(pool: Pool, id: string): Promise<ActiveCl
     expiresAt: expiresAt === null ? null : new Date(expiresAt),
   }))
   return { ...toClient(row), secrets, access: row.access }
+}
+
+const FIND_OPEN_ACCESS = {
+  name: 'find_open_access',
+  text: `select id as "resourceId", audience, scopes from (${OPEN_ACCESS}) open order by audience`,
+}
+
+/** What any client may ask for that registered itself, or that nobody registered at all. */
+export async function findOpenAccess(pool: Pool): Promise<ResourceAccess[]> {
+  const { rows } = await pool.query<ResourceAccess>(FIND_OPEN_ACCESS)
+  return rows
 }
 
 const SECRET_HINTS = `
@@ -196,9 +221,11 @@ function toClient(row: ClientRow): Client {
     allowedOrigins: row.allowed_origins,
     openidScopes: row.openid_scopes,
     firstParty: row.first_party,
+    profile: row.profile,
     dpopBoundAccessTokens: row.dpop_bound_access_tokens,
     builtIn: row.built_in,
     selfRegistered: row.self_registered,
+    metadataUrl: row.metadata_url,
     disabledAt: row.disabled_at,
     version: row.version,
     createdAt: row.created_at,

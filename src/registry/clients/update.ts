@@ -10,6 +10,7 @@ import { checkedSettings, type Client, type ClientDetails, type ClientSettings, 
 import { toColumns } from './create.ts'
 import { presentClient } from './present.ts'
 import { lockClient, lockedDetails } from './queries.ts'
+import { checkSelfRegistered } from './self-registered.ts'
 
 export interface ClientChange extends GivenSettings {
   /** Replaces all of the client's access to resource servers. */
@@ -48,10 +49,12 @@ export async function updateClient(
     const before = await lockedDetails(trx, id)
     guard?.(before)
     const settings = checkedSettings(client.kind, merge(client, change))
+    if (client.selfRegistered) checkSelfRegistered(client.kind, settings, change.access)
     const changed: string[] = (Object.keys(settings) as (keyof ClientSettings)[])
       .filter((name) => !isDeepStrictEqual(settings[name], client[name]))
       .map(snakeCase)
-    if (change.access && (await replaceAccess(trx, id, change.access))) changed.push('access')
+    const ownAccess = client.selfRegistered ? undefined : change.access
+    if (ownAccess && (await replaceAccess(trx, id, ownAccess))) changed.push('access')
     if (changed.length === 0) return before
 
     await trx('clients')
@@ -94,6 +97,7 @@ function merge(client: Client, change: ClientChange): ClientSettings {
     allowedOrigins: change.allowedOrigins ?? client.allowedOrigins,
     openidScopes: change.openidScopes ?? client.openidScopes,
     firstParty: change.firstParty ?? client.firstParty,
+    profile: change.profile ?? client.profile,
     dpopBoundAccessTokens: change.dpopBoundAccessTokens ?? client.dpopBoundAccessTokens,
   }
 }

@@ -57,6 +57,7 @@ export function toResourceColumns(settings: ResourceSettings): Record<string, un
     access_token_ttl: settings.accessTokenTtl,
     token_claims: settings.tokenClaims,
     introspection_clients: settings.introspectionClients,
+    self_registered_scopes: settings.selfRegisteredScopes,
   }
 }
 

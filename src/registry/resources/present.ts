@@ -10,6 +10,7 @@ export interface PresentedResource {
   access_token_ttl: number | null
   token_claims: Resource['tokenClaims']
   introspection_clients: string[]
+  self_registered_scopes: string[]
   scopes: { name: string; description: string; description_de: string | null }[]
   built_in: boolean
   version: number
@@ -28,6 +29,7 @@ export function presentResource(resource: Resource): PresentedResource {
     access_token_ttl: resource.accessTokenTtl,
     token_claims: resource.tokenClaims,
     introspection_clients: resource.introspectionClients,
+    self_registered_scopes: resource.selfRegisteredScopes,
     scopes: resource.scopes.map(({ name, description, descriptionDe }) => {
       return { name, description, description_de: descriptionDe }
     }),

@@ -16,6 +16,7 @@ interface ResourceRow {
   access_token_ttl: number | null
   token_claims: TokenClaim[]
   introspection_clients: string[]
+  self_registered_scopes: string[]
   built_in: boolean
   version: number
   created_at: Date
@@ -119,6 +120,7 @@ function toResource(row: ResourceRow): Resource {
     accessTokenTtl: row.access_token_ttl,
     tokenClaims: row.token_claims,
     introspectionClients: row.introspection_clients,
+    selfRegisteredScopes: row.self_registered_scopes,
     scopes: row.scopes,
     builtIn: row.built_in,
     version: row.version,

@@ -39,6 +39,8 @@ export interface Resource {
   tokenClaims: TokenClaim[]
   /** Ids of the clients that stand for the API: they may introspect its tokens, whoever got them (RFC 7662 §2.1). */
   introspectionClients: string[]
+  /** Those of its scopes that any client which registered itself may ask for. */
+  selfRegisteredScopes: string[]
   /** By name. */
   scopes: ResourceScope[]
   /** Part of Grantry itself, the management API: can't be changed or deleted. */
@@ -57,6 +59,7 @@ export interface ResourceSettings {
   accessTokenTtl: number | null
   tokenClaims: TokenClaim[]
   introspectionClients: string[]
+  selfRegisteredScopes: string[]
   scopes: ResourceScope[]
 }
 
@@ -83,6 +86,7 @@ export function withResourceDefaults(given: GivenResourceSettings & { name: stri
     accessTokenTtl: given.accessTokenTtl ?? null,
     tokenClaims: given.tokenClaims ?? ['auth_time', 'acr'],
     introspectionClients: given.introspectionClients ?? [],
+    selfRegisteredScopes: given.selfRegisteredScopes ?? [],
     scopes: given.scopes ?? [],
   }
 }
@@ -109,12 +113,14 @@ export function checkedResourceSettings(settings: ResourceSettings): ResourceSet
   mustBeOneOf('signing_alg', settings.signingAlg, resourceSigningAlgs)
   for (const claim of settings.tokenClaims) mustBeOneOf('token_claims', claim, tokenClaims)
   checkTtl(settings.accessTokenTtl)
+  const scopes = checkedScopes(settings.scopes)
   return {
     ...settings,
     name,
     tokenClaims: tokenClaims.filter((claim) => settings.tokenClaims.includes(claim)),
     introspectionClients: checkedClients(settings.introspectionClients),
-    scopes: checkedScopes(settings.scopes),
+    selfRegisteredScopes: checkedOpenScopes(settings.selfRegisteredScopes, scopes),
+    scopes,
   }
 }
 
@@ -131,6 +137,18 @@ function checkedClients(ids: readonly string[]): string[] {
   const stray = ids.find((id): boolean => !isId('cli', id))
   if (stray !== undefined) throw invalid(field, `${JSON.stringify(stray.slice(0, 60))} is not the id of a client`)
   return [...new Set(ids)].toSorted()
+}
+
+/** A scope that goes must be taken from this list too: should one of that name come again, it is not open unseen. */
+function checkedOpenScopes(names: readonly string[], scopes: readonly ResourceScope[]): string[] {
+  const stray = names.find((name) => !scopes.some((scope) => scope.name === name))
+  if (stray !== undefined) {
+    throw invalid(
+      'self_registered_scopes',
+      `${JSON.stringify(stray.slice(0, LONGEST_SCOPE))} is no scope of the resource`,
+    )
+  }
+  return [...new Set(names)].toSorted()
 }
 
 function checkedScopes(scopes: readonly ResourceScope[]): ResourceScope[] {

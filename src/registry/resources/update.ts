@@ -93,6 +93,7 @@ function merge(resource: Resource, change: GivenResourceSettings): ResourceSetti
     accessTokenTtl: change.accessTokenTtl === undefined ? resource.accessTokenTtl : change.accessTokenTtl,
     tokenClaims: change.tokenClaims ?? resource.tokenClaims,
     introspectionClients: change.introspectionClients ?? resource.introspectionClients,
+    selfRegisteredScopes: change.selfRegisteredScopes ?? resource.selfRegisteredScopes,
     scopes: change.scopes ?? resource.scopes,
   }
 }

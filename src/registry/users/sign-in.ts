@@ -106,7 +106,9 @@ async function rehash(hasher: PasswordHasher, password: string): Promise<string 
 /** What was typed as a name is not kept: people type passwords there. */
 async function recordFailure(db: Knex, counted: Attempt, address: string, userId: string | undefined): Promise<void> {
   await db.transaction(async (trx) => {
-    const about = userId && (await holdPerson(trx, userId)) ? { subject: userId, userId } : {}
+    // Asked for an account that does not exist as well: it must not be told by its time.
+    const isThere = await holdPerson(trx, userId ?? 'nobody')
+    const about = userId && isThere ? { subject: userId, userId } : {}
     await appendEvent(trx, { type: 'login.failed', ...about, data: { address } })
     for (const by of ['account', 'address'] as const) {
       const seconds = counted[by].block?.seconds

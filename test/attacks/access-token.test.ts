@@ -261,7 +261,7 @@ test('a token counts in one place only: never in the URL, never twice, under no 
     harmless(t, target(), answer, what)
     t.true([400, 401].includes(answer.status), `${what}: ${answer.status}`)
     t.is(answer.headers.get('cache-control'), 'no-store')
-    t.regex(answer.headers.get('www-authenticate') ?? '', /^Bearer /, what)
+    t.regex(answer.headers.get('www-authenticate') ?? '', what === 'DPoP' ? /^DPoP / : /^Bearer /, what)
   }
   t.is((await post(target(), '/userinfo', `access_token=${opaque}`)).status, 200)
   notLogged(t, target(), { good, ...others })

@@ -69,13 +69,15 @@ test('a web client lives from create to delete', async (t) => {
   t.regex(shown.stdout, /^redirect_uris +https:\/\/app\.example\.com\/callback\n +http:\/\/localhost:8080\/callback$/m)
   t.false(shown.stdout.includes(made.client_secret))
 
-  const options = ['--name', 'Renamed', '--first-party', '--no-post-logout-redirect-uri', '--no-allow']
+  const options = ['--name', 'Renamed', '--first-party', '--dpop-bound', '--no-post-logout-redirect-uri', '--no-allow']
   const changed = await json(['client', 'update', made.id, ...options, '--auth-method', 'client_secret_post'])
   t.like(changed, { name: 'Renamed', first_party: true, version: 2, token_endpoint_auth_method: 'client_secret_post' })
   t.deepEqual([changed.post_logout_redirect_uris, changed.access], [[], []])
   t.deepEqual(changed.redirect_uris, made.redirect_uris)
   const facts = await json(['event', 'list', '--type', 'client.updated', '--client', made.id])
   t.is(facts[0].data.first_party, true)
+  t.deepEqual([made.dpop_bound_access_tokens, changed.dpop_bound_access_tokens], [false, true])
+  t.false((await json(['client', 'update', made.id, '--no-dpop-bound'])).dpop_bound_access_tokens)
 
   const rotated = await json(['client', 'rotate-secret', made.id, '--overlap', '0'])
   t.regex(rotated.client_secret, /^gcs_/)

@@ -116,7 +116,8 @@ test('without a token the answer is a 401 problem with a challenge', async (t) =
   const response = await fetch(`${fixture.demo.url}${api}/me/orders?access_token=x`)
   t.is(response.status, 401)
   const metadataUrl = `${fixture.demo.url}/.well-known/oauth-protected-resource`
-  t.is(response.headers.get('www-authenticate'), `Bearer resource_metadata="${metadataUrl}", scope="orders:read"`)
+  const told = `resource_metadata="${metadataUrl}", scope="orders:read"`
+  t.is(response.headers.get('www-authenticate'), `Bearer ${told}, DPoP ${told}, algs="ES256 Ed25519 EdDSA"`)
   t.like(await problemOf(response), { status: 401, type: `${fixture.demo.url}/problems#unauthenticated` })
   t.deepEqual(await (await fetch(metadataUrl)).json(), {
     resource: fixture.demo.url,
@@ -124,6 +125,8 @@ test('without a token the answer is a 401 problem with a challenge', async (t) =
     scopes_supported: ['orders:read', 'orders:write'],
     bearer_methods_supported: ['header'],
     resource_documentation: `${fixture.demo.url}/`,
+    dpop_signing_alg_values_supported: ['ES256', 'Ed25519', 'EdDSA'],
+    dpop_bound_access_tokens_required: false,
   })
 })
 

@@ -85,6 +85,19 @@ test('a client is registered with a secret that is told once and works, and read
   t.deepEqual(spa.body.allowed_origins, ['https://app.example.com'])
 })
 
+test('a client can be held to proofs of its key, and let go again', async (t) => {
+  const { id } = (await make(t.context, { ...SERVICE, dpop_bound_access_tokens: true, access: READ })).body
+  const path = `/clients/${id}`
+  t.true((await t.context.admin.get(path)).body.dpop_bound_access_tokens)
+  const change = async (dpop_bound_access_tokens: boolean) =>
+    t.context.admin.send('PATCH', path, {
+      body: { dpop_bound_access_tokens },
+      headers: { 'if-match': (await t.context.admin.get(path)).etag ?? '' },
+    })
+  t.false((await change(false)).body.dpop_bound_access_tokens)
+  t.true((await change(true)).body.dpop_bound_access_tokens)
+})
+
 test('a secret is in no list, no replay, no log and no row', async (t) => {
   const { admin, server } = t.context
   const headers = { 'idempotency-key': '"a-secret-client"' }

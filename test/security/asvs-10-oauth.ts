@@ -106,9 +106,9 @@ export const oauth: Chapter = {
       id: 'ASVS 10.3.5',
       level: 3,
       says: 'An API takes only tokens that are bound to their holder’s key.',
-      state: 'not yet',
-      tests: ['a token is refused with ${what}'],
-      note: 'Neither DPoP nor mutual TLS is there yet; a token that is bound is refused as a bearer’s.',
+      state: 'met',
+      tests: ['an API may take bound tokens only', 'a bound token is refused with ${what}'],
+      note: 'For an API that sets `dpop.required`. The demo API takes bearers’ tokens as well; a token that is bound never passes as one.',
     },
     {
       id: 'ASVS 10.4.1',
@@ -166,8 +166,9 @@ export const oauth: Chapter = {
         'a duplicate that asks for something else is refused and leaves the winner alone',
         'a duplicate after the successor was used gets nothing, and the family lives',
         'without a window a refresh token that comes back ends its family at once',
+        'the refresh token of a public client is bound to the key of its code; a confidential client proves itself',
       ],
-      note: 'For ten seconds after its first use a duplicate ends nothing, because clients lose answers: it gets the same successor, or none once that was used. `REFRESH_REUSE_SECONDS=0` does without. Binding to a key comes with DPoP.',
+      note: 'For ten seconds after its first use a duplicate ends nothing, because clients lose answers: it gets the same successor, or none once that was used. `REFRESH_REUSE_SECONDS=0` does without. One that came with a DPoP proof is bound to its key besides.',
     },
     {
       id: 'ASVS 10.4.6',
@@ -247,7 +248,8 @@ export const oauth: Chapter = {
       level: 3,
       says: 'Every access token is bound to a key of its holder.',
       state: 'not yet',
-      note: 'Neither DPoP nor mutual TLS is there yet.',
+      tests: ['a client that is registered for it gets no token without a proof, whatever the grant'],
+      note: 'Each client can be registered so, with `dpop_bound_access_tokens`. There is no switch for all, and the management API takes bearers’ tokens only.',
     },
     {
       id: 'ASVS 10.4.15',

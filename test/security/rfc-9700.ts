@@ -4,8 +4,16 @@
  */
 import type { Chapter } from './clause.ts'
 
-const NO_BINDING =
-  'Neither DPoP nor mutual TLS is there yet. Until then tokens are short-lived and name their audience.'
+const BINDING = {
+  state: 'met',
+  tests: [
+    'a client that is registered for it gets no token without a proof, whatever the grant',
+    'a bound token is refused with ${what}',
+    'a bound token is refused as a bearer’s, and a bearer’s with a proof',
+    'a proof is taken by one of two instances, once',
+  ],
+  note: 'By DPoP (RFC 9449), for clients that send proofs; one that is registered with `dpop_bound_access_tokens` gets no others, and an API can refuse bearers’ tokens. A client that sends none still gets bearers’ tokens, which are short-lived and name their audience.',
+} as const
 const ISSUER_AND_STATE = "${what} gets ${error ?? 'a code'}, with issuer and state"
 const CLIENT_CHECKS = 'an answer ${what} is refused before its code is traded'
 
@@ -118,8 +126,7 @@ export const recommendations: Chapter = {
     {
       id: 'RFC 9700 2.2.1',
       says: 'Access tokens are bound to a key of their holder.',
-      state: 'not yet',
-      note: NO_BINDING,
+      ...BINDING,
     },
     {
       id: 'RFC 9700 2.2.2 a',
@@ -332,7 +339,7 @@ export const attacks: Chapter = {
       tests: [
         'a code lives for a minute',
         'a code redeemed twice revokes the tokens that it issued',
-        'playground → sign-in → consent → tokens → API → refresh → replay → sign-out',
+        'playground → sign-in → consent → tokens → API → refresh → replay → events → sign-out',
       ],
     },
     {
@@ -420,8 +427,7 @@ export const attacks: Chapter = {
     {
       id: 'RFC 9700 4.9.3 a',
       says: 'An API that was broken into can not use its tokens elsewhere, for they are bound to a key.',
-      state: 'not yet',
-      note: NO_BINDING,
+      ...BINDING,
     },
     {
       id: 'RFC 9700 4.9.3 b',
@@ -441,9 +447,7 @@ export const attacks: Chapter = {
     {
       id: 'RFC 9700 4.10.1',
       says: 'A stolen token needs the key that it is bound to.',
-      state: 'not yet',
-      tests: ['a token is refused with ${what}'],
-      note: NO_BINDING,
+      ...BINDING,
     },
     {
       id: 'RFC 9700 4.10.2',

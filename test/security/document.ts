@@ -34,7 +34,7 @@ const GUESSING = `## How guessing is slowed
 - **By work**: each instance hashes two passwords at a time and lets 64 wait; whoever comes then is asked to come again (503) and has failed nothing.
 - **Before all that**: an address may begin ${variables.AUTHORIZATIONS_PER_MINUTE.unset} sign-ins a minute on each instance, half of them at once (\`AUTHORIZATIONS_PER_MINUTE\`).
 
-The first two are counted in the database, by all instances together and before the password is looked at; their numbers are no settings. They hold for the account page too, where it asks for the present password. Nobody is shut out for good: whoever guesses at an account without rest makes its owner wait, five minutes at a time, and a browser that is signed in goes on. There are neither CAPTCHAs nor remembered devices.
+The first two are counted in the database, by all instances together and before the password is looked at; their numbers are no settings. They hold for the account page too, where it asks for the present password, and in the same way for the codes that devices show: five wrong ones in a browser session (or by a person who is signed in) and twenty from an address are free, one of which is forgotten every 30 seconds. Nobody is shut out for good: whoever guesses at an account without rest makes its owner wait, five minutes at a time, and a browser that is signed in goes on. There are neither CAPTCHAs nor remembered devices.
 `
 
 const WORDS = `## Words that no password may hold

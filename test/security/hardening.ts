@@ -46,6 +46,24 @@ export const hardenings: readonly Hardening[] = [
     ],
   },
   {
+    what: 'Devices without a browser',
+    how: 'Codes that are asked for too often, guessed, approved and redeemed by several at once, over two processes, too late, or by somebody else (RFC 8628 §5).',
+    tests: [
+      'whoever asks too soon has to slow down, each time by five seconds more; a decision is told at once',
+      'whoever guesses codes is slowed down, by session and by address; a slip of the hand costs nothing',
+      'over two instances: tokens once, questions counted together, guesses counted together',
+      'approved by three people at once: one decides, the others are told',
+      'a device code gives tokens once; used again later, it takes the family with it',
+      'a device code is good for its client alone, and neither slows down nor uses up the other',
+      'what an interaction knows of a device opens nothing at the token endpoint',
+      'who is signed in and has allowed the app is asked again for each device; the operator can not skip it',
+      'an address with the code shows it and asks all the same, by a form that nothing sends by itself',
+      'an expired code is said to be expired, to the device and to the person, also by who approves too late',
+      'a person or client that is disabled between approval and redemption gets nothing',
+      'signing out of the browser leaves the device alone; the account page can disconnect it',
+    ],
+  },
+  {
     what: 'Secrets',
     how: 'Every flow is run, every secret it issued remembered, and then looked for in a dump of the database and in the log.',
     tests: [

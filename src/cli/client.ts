@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Option, type Command } from 'commander'
 import type { Position } from '../lib/keyset.ts'
 import {
@@ -13,6 +14,7 @@ import {
   type OpenidScope,
   type TokenEndpointAuthMethod,
 } from '../registry/clients/client.ts'
+import type { ClientKeys } from '../registry/clients/client-keys.ts'
 import type { AccessRequest } from '../registry/clients/access.ts'
 import { createClient } from '../registry/clients/create.ts'
 import { deleteClient } from '../registry/clients/delete.ts'
@@ -47,6 +49,8 @@ interface SettingOptions extends CommonOptions {
   firstParty?: boolean
   profile?: ClientProfile
   dpopBound?: boolean
+  requirePar?: boolean
+  jwks?: string
 }
 
 const PAGE = 500
@@ -103,6 +107,7 @@ export function clientCommands(program: Command, terminal: Terminal): void {
     .option('--no-allow', 'take all access away')
     .option('--no-first-party', 'it asks for consent like any other')
     .option('--no-dpop-bound', 'it gets tokens without a proof, too')
+    .option('--no-require-par', 'it may make authorization requests by address')
     .action(
       answering(terminal, async ({ db }, options: SettingOptions, id = '') => {
         requireSome(options)
@@ -148,10 +153,12 @@ function withSettings(command: Command): Command {
     .option('--allow <access>', '"<audience> <scope> <scope>": what it may ask of an API (repeatable)', repeated)
     .option('--openid-scope <scope>', 'openid, profile, email or offline_access (repeatable)', repeated)
     .option('--grant <type>', `${grantTypes.join(', ')} (repeatable); "device_code" is short for the last`, repeated)
-    .option('--auth-method <method>', 'client_secret_basic or client_secret_post')
+    .option('--auth-method <method>', 'client_secret_basic, client_secret_post or private_key_jwt')
+    .option('--jwks <file>', 'its public keys, a JWK Set, for private_key_jwt')
     .option('--first-party', 'it is your own and may skip consent')
     .addOption(new Option('--profile <profile>', 'rules that it keeps to beyond those for all').choices(clientProfiles))
     .option('--dpop-bound', 'it gets no token without a DPoP proof of its key')
+    .option('--require-par', 'it must push its authorization requests')
 }
 
 function settingsOf(options: SettingOptions): ClientChange {
@@ -169,7 +176,19 @@ function settingsOf(options: SettingOptions): ClientChange {
     firstParty: options.firstParty,
     profile: options.profile,
     dpopBoundAccessTokens: options.dpopBound,
+    requirePar: options.requirePar,
+    jwks: options.jwks === undefined ? undefined : keysFrom(options.jwks),
     access: listOf(options.allow)?.map(accessOf),
+  }
+}
+
+function keysFrom(file: string): ClientKeys {
+  try {
+    // The registry holds it against its rules.
+    return JSON.parse(readFileSync(file, 'utf8')) as ClientKeys
+  } catch (error) {
+    const why = error instanceof SyntaxError ? 'is not JSON' : 'can not be read'
+    throw new UsageError(`--jwks: the file ${JSON.stringify(file)} ${why}`)
   }
 }
 

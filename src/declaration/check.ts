@@ -189,6 +189,8 @@ function clientSettings(declared: DeclaredClient, report: Report): ClientSetting
     firstParty: declared.first_party,
     profile: declared.profile,
     dpopBoundAccessTokens: declared.dpop_bound_access_tokens,
+    requirePar: declared.require_par,
+    jwks: declared.jwks as ClientSettings['jwks'] | undefined,
   }
   const neutral: Partial<typeof given> = {
     name: 'x',
@@ -201,6 +203,8 @@ function clientSettings(declared: DeclaredClient, report: Report): ClientSetting
     firstParty: false,
     profile: undefined,
     dpopBoundAccessTokens: false,
+    requirePar: false,
+    jwks: undefined,
   }
   // All of them were bad, and each is reported: that there is none left is no mistake of its own.
   const told = (declared.redirect_uris?.length ?? 0) > 0 && given.redirectUris?.length === 0

@@ -13,7 +13,12 @@ import {
 } from '../registry/clients/client.ts'
 import { resourceSigningAlgs, tokenClaims, tokenFormats } from '../registry/resources/resource.ts'
 
-const authMethods = ['none', 'client_secret_basic', 'client_secret_post'] satisfies TokenEndpointAuthMethod[]
+const authMethods = [
+  'none',
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+] satisfies TokenEndpointAuthMethod[]
 const openidScopes = ['openid', 'profile', 'email', 'offline_access'] satisfies OpenidScope[]
 
 const scope = z.strictObject({
@@ -50,6 +55,11 @@ const client = z.strictObject({
   profile: z.enum(clientProfiles).optional(),
   dpop_bound_access_tokens: z.boolean().optional(),
   disabled: z.boolean().optional(),
+  require_par: z.boolean().optional(),
+  jwks: z
+    .object({ keys: z.array(z.looseObject({ kty: z.string() })) })
+    .nullable()
+    .optional(),
   access: z.array(access).optional(),
 })
 

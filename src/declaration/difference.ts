@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Knex } from 'knex'
 import type { Origin } from '../lib/actor.ts'
-import { isConfidential } from '../registry/clients/client.ts'
+import { hasSecret } from '../registry/clients/client.ts'
 import { createClient } from '../registry/clients/create.ts'
 import { deleteClient } from '../registry/clients/delete.ts'
 import { disableClient, enableClient } from '../registry/clients/disable.ts'
@@ -103,7 +103,7 @@ function clientStep(desired: DesiredClient): Step | undefined {
 async function makeClient(trx: Knex, { id, kind, settings, access, disabled }: DesiredClient, actor: Origin) {
   const { client, secret } = await createClient(trx, { ...settings, id, kind, access: requestsOf(access), actor })
   if (disabled) await disableClient(trx, client.id, { actor })
-  const made = secret !== undefined && isConfidential(kind)
+  const made = secret !== undefined && hasSecret(settings.tokenEndpointAuthMethod)
   return {
     id: client.id,
     secret: made ? { client_id: client.id, name: client.name, client_secret: secret } : undefined,

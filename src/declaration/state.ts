@@ -94,6 +94,8 @@ export function stateClient({ id, kind, settings, disabled, access }: StatableCl
     profile: settings.profile,
     dpop_bound_access_tokens: settings.dpopBoundAccessTokens,
     disabled,
+    require_par: settings.requirePar,
+    jwks: settings.jwks,
     access: access
       .map(({ audience, scopes }) => ({ resource: audience, scopes: scopes.toSorted() }))
       .toSorted((a, b) => (a.resource < b.resource ? -1 : 1)),

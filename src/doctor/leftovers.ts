@@ -43,7 +43,7 @@ async function looseClients({ knex }: Examination['db']): Promise<Finding[]> {
     where kind in ('web', 'spa') and disabled_at is null
       and exists (select 1 from unnest(redirect_uris) as uri where uri like 'http://%')
     union all select id, name, 'has no secret that is still good' from clients
-    where token_endpoint_auth_method <> 'none' and disabled_at is null and not exists (
+    where token_endpoint_auth_method like 'client_secret%' and disabled_at is null and not exists (
       select 1 from client_secrets where client_id = clients.id and (expires_at is null or expires_at > now()))`)
   return rows.map(({ id, name, problem }) => ({
     check: 'clients',

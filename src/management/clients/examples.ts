@@ -43,6 +43,8 @@ export const CLIENT = {
   first_party: false,
   profile: 'baseline',
   dpop_bound_access_tokens: false,
+  require_par: false,
+  jwks: null,
   built_in: false,
   self_registered: false,
   disabled: false,

@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import { operation, type Call, type Operation } from '../../http/api/operation.ts'
 import { withDefaults, type ClientDetails } from '../../registry/clients/client.ts'
+import type { ClientKeys } from '../../registry/clients/client-keys.ts'
 import { createClient } from '../../registry/clients/create.ts'
 import { deleteClient } from '../../registry/clients/delete.ts'
 import { disableClient, enableClient } from '../../registry/clients/disable.ts'
@@ -183,6 +184,8 @@ function changeOf(body: Settings): ClientChange {
     firstParty: body.first_party,
     profile: body.profile,
     dpopBoundAccessTokens: body.dpop_bound_access_tokens,
+    requirePar: body.require_par,
+    jwks: body.jwks as ClientKeys | null | undefined,
     access: body.access,
   }
 }

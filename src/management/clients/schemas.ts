@@ -14,12 +14,27 @@ const kind = z
     '`web` runs on a server and keeps a secret, `spa` runs in a browser, `native` on a device, `service` is a machine that acts for itself. It never changes.',
   )
 
+// Open, as RFC 7517 §4 asks: what we don't use may stand there and is not kept. Private parts are refused, not dropped.
+const clientKey = z
+  .looseObject({
+    kty: z.enum(['EC', 'OKP', 'RSA']),
+    kid: z.string().max(200).optional(),
+    use: z.string().max(20).optional(),
+    alg: z.string().max(20).optional(),
+    crv: z.string().max(20).optional(),
+    x: z.string().max(100).optional(),
+    y: z.string().max(100).optional(),
+    n: z.string().max(2000).optional(),
+    e: z.string().max(20).optional(),
+  })
+  .meta({ id: 'ClientKey', description: 'A public JWK: EC P-256, OKP Ed25519 or RSA with 2048 bits or more.' })
+
 const settings = {
   name: z.string().min(1).max(200).describe('What people read on the consent page.'),
   token_endpoint_auth_method: z
-    .enum(['none', 'client_secret_basic', 'client_secret_post'])
+    .enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'])
     .describe(
-      'How it proves itself at the token endpoint. Default: `client_secret_basic`, or `none` without a secret.',
+      'How it proves itself at the token endpoint. Default: `client_secret_basic`, `private_key_jwt` where keys are given, or `none` for those that can keep neither.',
     ),
   grant_types: z.array(z.enum(grantTypes)).max(10).describe('Default: what the kind usually needs.'),
   redirect_uris: uris('Where a browser may be sent with a code, character by character.'),
@@ -40,6 +55,13 @@ const settings = {
   dpop_bound_access_tokens: z
     .boolean()
     .describe('It gets no token without a DPoP proof of its key (RFC 9449). Default: false.'),
+  require_par: z
+    .boolean()
+    .describe('It must push its authorization requests (RFC 9126): one that is made by address is refused.'),
+  jwks: z
+    .strictObject({ keys: z.array(clientKey).min(1).max(10) })
+    .nullable()
+    .describe('Its public keys, for `private_key_jwt` and for nothing else (RFC 7517 §5).'),
   access: z
     .array(
       z
@@ -90,6 +112,8 @@ export const clientSchema = z
     first_party: settings.first_party,
     profile: settings.profile,
     dpop_bound_access_tokens: settings.dpop_bound_access_tokens,
+    require_par: settings.require_par,
+    jwks: settings.jwks,
     built_in: z.boolean().describe('Part of Grantry itself: it can be read and nothing else.'),
     self_registered: z
       .boolean()

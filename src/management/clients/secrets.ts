@@ -1,7 +1,7 @@
 /** Operations on the secrets of a client. They have no version of their own: what is replaced is the client's. */
 import { z } from 'zod'
 import { operation, type Operation } from '../../http/api/operation.ts'
-import { isConfidential } from '../../registry/clients/client.ts'
+import { hasSecret } from '../../registry/clients/client.ts'
 import { deleteSecret } from '../../registry/clients/delete-secret.ts'
 import { findClient } from '../../registry/clients/queries.ts'
 import { rotateSecret } from '../../registry/clients/rotate-secret.ts'
@@ -61,8 +61,10 @@ const rotate = operation({
   problems: ['privilege-raised', 'no-secret'],
   async handle(call) {
     const { client_id: clientId } = call.params
-    const { kind } = await found(findClient(call.db, clientId))
-    if (!isConfidential(kind)) throw problem('no-secret', { detail: `a ${kind} client has no secret` })
+    const { kind, jwks, tokenEndpointAuthMethod } = await found(findClient(call.db, clientId))
+    if (!hasSecret(tokenEndpointAuthMethod)) {
+      throw problem('no-secret', { detail: jwks ? 'it proves itself with a key' : `a ${kind} client has no secret` })
+    }
     const overlapSeconds = call.body?.overlap_seconds ?? DEFAULT_OVERLAP
     const rotation = { clientId, overlapSeconds, actor: call.actor, guard: guardOf(call) }
     const { client, secret, secretId } = await rotateSecret(call.db, rotation)

@@ -1,5 +1,5 @@
 import { managementScopesOfClient } from '../../registry/management-scopes.ts'
-import { isConfidential, type ClientDetails, type ClientSecretHint } from '../../registry/clients/client.ts'
+import { hasSecret, type ClientDetails, type ClientSecretHint } from '../../registry/clients/client.ts'
 import { presentClient, presentSecret } from '../../registry/clients/present.ts'
 import type { ClientGuard } from '../../registry/clients/update.ts'
 import type { Call } from '../../http/api/operation.ts'
@@ -35,7 +35,7 @@ export function viewSecret(call: LinkingCall, client: ClientDetails, secret: Cli
 
 function linksOf(call: LinkingCall, client: ClientDetails): Links {
   const path = `/clients/${client.id}`
-  const hasSecrets = isConfidential(client.kind)
+  const hasSecrets = hasSecret(client.tokenEndpointAuthMethod)
   const links: Links = { self: linkTo(call, path) }
   if (hasSecrets) links.secrets = linkTo(call, `${path}/secrets`)
   if (!mayWrite(call, client)) return links

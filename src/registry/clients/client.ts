@@ -5,6 +5,7 @@
  */
 import { normalText, plainTextProblem } from '../../lib/plain-text.ts'
 import { RegistryError } from '../registry-error.ts'
+import { checkedClientKeys, type ClientKeys } from './client-keys.ts'
 import { originProblem, postLogoutRedirectUriProblem, redirectUriProblem } from './redirect-uri.ts'
 
 /**
@@ -16,7 +17,7 @@ export const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 /** Every grant that a client may be registered for. */
 export const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials', DEVICE_GRANT] as const
 export type GrantType = (typeof grantTypes)[number]
-export type TokenEndpointAuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post'
+export type TokenEndpointAuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
 /** A set of rules that a client keeps to, beyond those for all: see profiles.ts. */
 export const clientProfiles = ['baseline', 'mcp', 'fapi2'] as const
 export type ClientProfile = (typeof clientProfiles)[number]
@@ -43,6 +44,10 @@ export interface Client {
   profile: ClientProfile
   /** Gets no token without a proof of its key (RFC 9449 §5.2). */
   dpopBoundAccessTokens: boolean
+  /** Takes authorization requests only as pushed ones (RFC 9126 §6). */
+  requirePar: boolean
+  /** The public keys of a client that proves itself by `private_key_jwt`, and of no other. */
+  jwks: ClientKeys | null
   /** Part of Grantry itself: can't be disabled or deleted. */
   builtIn: boolean
   /** Registered itself, so that nobody vouches for it: never gets tokens for the management API. */
@@ -98,6 +103,8 @@ export interface ClientSettings {
   firstParty: boolean
   profile: ClientProfile
   dpopBoundAccessTokens: boolean
+  requirePar: boolean
+  jwks: ClientKeys | null
 }
 
 /** Settings as callers give them: what is left out, or undefined, takes its default or stays as it is. */
@@ -118,7 +125,7 @@ const OFFLINE: readonly OpenidScope[] = [...PEOPLE, 'offline_access']
 
 const RULES: Record<ClientKind, KindRules> = {
   web: {
-    authMethods: ['client_secret_basic', 'client_secret_post'],
+    authMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     grantTypes: [...CODE, 'client_credentials'],
     essentialGrants: ['authorization_code'],
     openidScopes: OFFLINE,
@@ -141,7 +148,7 @@ const RULES: Record<ClientKind, KindRules> = {
     defaults: { grantTypes: CODE, openidScopes: OFFLINE },
   },
   service: {
-    authMethods: ['client_secret_basic', 'client_secret_post'],
+    authMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     grantTypes: ['client_credentials'],
     essentialGrants: ['client_credentials'],
     openidScopes: [],
@@ -154,9 +161,9 @@ const MOST_URIS = 100
 
 export const clientKinds = Object.keys(RULES) as ClientKind[]
 
-/** Whether clients of this kind prove themselves with a secret. */
-export function isConfidential(kind: ClientKind): boolean {
-  return !RULES[kind].authMethods.includes('none')
+/** Whether a client that authenticates so does it with a secret. */
+export function hasSecret(method: TokenEndpointAuthMethod): boolean {
+  return method === 'client_secret_basic' || method === 'client_secret_post'
 }
 
 /**
@@ -169,7 +176,9 @@ export function withDefaults(kind: ClientKind, given: GivenSettings & { name: st
   const redirectUris = given.redirectUris ?? []
   return {
     name: given.name,
-    tokenEndpointAuthMethod: given.tokenEndpointAuthMethod ?? (authMethods[0] as TokenEndpointAuthMethod),
+    // Keys that are given say by themselves how the client will prove that it has them.
+    tokenEndpointAuthMethod:
+      given.tokenEndpointAuthMethod ?? (given.jwks ? 'private_key_jwt' : (authMethods[0] as TokenEndpointAuthMethod)),
     grantTypes,
     redirectUris,
     postLogoutRedirectUris: given.postLogoutRedirectUris ?? [],
@@ -180,6 +189,8 @@ export function withDefaults(kind: ClientKind, given: GivenSettings & { name: st
     firstParty: given.firstParty ?? false,
     profile: given.profile ?? 'baseline',
     dpopBoundAccessTokens: given.dpopBoundAccessTokens ?? false,
+    requirePar: given.requirePar ?? false,
+    jwks: given.jwks ?? null,
   }
 }
 
@@ -200,11 +211,16 @@ export function checkedSettings(kind: ClientKind, settings: ClientSettings): Cli
     postLogoutRedirectUris: unique(settings.postLogoutRedirectUris),
     allowedOrigins: unique(settings.allowedOrigins),
     openidScopes: unique(settings.openidScopes),
+    jwks: settings.jwks && checkedClientKeys(settings.jwks),
   }
   checkAuthentication(kind, rules, checked)
+  checkKeys(checked)
   checkGrantTypes(kind, rules, checked.grantTypes)
   checkUris(kind, checked)
   checkOpenidScopes(kind, rules, checked)
+  if (checked.requirePar && !checked.grantTypes.includes('authorization_code')) {
+    throw invalid('require_par', 'a client without authorization_code has no authorization requests to push')
+  }
   if (checked.firstParty && kind === 'service') {
     throw invalid('first_party', 'a service client asks nobody for consent, so it has none to skip')
   }
@@ -223,6 +239,12 @@ function checkAuthentication(kind: ClientKind, { authMethods }: KindRules, setti
       `a ${kind} client authenticates by ${authMethods.join(' or ')}, not ${method}`,
     )
   }
+}
+
+function checkKeys({ tokenEndpointAuthMethod: method, jwks }: ClientSettings): void {
+  if (method === 'private_key_jwt' && !jwks)
+    throw invalid('jwks', 'private_key_jwt needs the public keys of the client')
+  if (method !== 'private_key_jwt' && jwks) throw invalid('jwks', `keys are for private_key_jwt, not for ${method}`)
 }
 
 function checkGrantTypes(kind: ClientKind, rules: KindRules, grantTypes: GrantType[]): void {

@@ -7,7 +7,7 @@ import { RegistryError } from '../registry-error.ts'
 import { replaceAccess, type AccessRequest } from './access.ts'
 import {
   checkedSettings,
-  isConfidential,
+  hasSecret,
   withDefaults,
   type ClientDetails,
   type ClientKind,
@@ -36,7 +36,7 @@ export interface NewClient extends GivenSettings {
 }
 
 /**
- * Registers a client. Confidential kinds get a secret, which is told here and never again.
+ * Registers a client. Who proves itself with a secret gets one, which is told here and never again.
  * @throws RegistryError `invalid` with the field at fault, `conflict` when the id is taken
  */
 export async function createClient(db: Knex, input: NewClient): Promise<{ client: ClientDetails; secret?: string }> {
@@ -53,7 +53,7 @@ export async function createClient(db: Knex, input: NewClient): Promise<{ client
   if (!isId('cli', id)) throw new RegistryError('invalid', 'the id must be one that a client can have', 'id')
   const settings = checkedSettings(kind, withDefaults(kind, given))
   if (selfRegistered) checkSelfRegistered(kind, settings, access)
-  const secret = isConfidential(kind) ? newClientSecret() : undefined
+  const secret = hasSecret(settings.tokenEndpointAuthMethod) ? newClientSecret() : undefined
 
   const client = await db.transaction(async (trx) => {
     const row = { id, kind, self_registered: selfRegistered, metadata_url: metadataUrl, ...toColumns(settings) }
@@ -87,5 +87,7 @@ export function toColumns(settings: ClientSettings): Record<string, unknown> {
     first_party: settings.firstParty,
     profile: settings.profile,
     dpop_bound_access_tokens: settings.dpopBoundAccessTokens,
+    require_par: settings.requirePar,
+    jwks: settings.jwks && JSON.stringify(settings.jwks),
   }
 }

@@ -14,6 +14,8 @@ export interface PresentedClient {
   first_party: boolean
   profile: Client['profile']
   dpop_bound_access_tokens: boolean
+  require_par: boolean
+  jwks: Client['jwks']
   built_in: boolean
   self_registered: boolean
   disabled: boolean
@@ -42,6 +44,8 @@ export function presentClient(
     first_party: client.firstParty,
     profile: client.profile,
     dpop_bound_access_tokens: client.dpopBoundAccessTokens,
+    require_par: client.requirePar,
+    jwks: client.jwks,
     built_in: client.builtIn,
     self_registered: client.selfRegistered,
     disabled: client.disabledAt !== null,

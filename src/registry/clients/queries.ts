@@ -29,6 +29,8 @@ interface ClientRow {
   first_party: boolean
   profile: ClientProfile
   dpop_bound_access_tokens: boolean
+  require_par: boolean
+  jwks: Client['jwks']
   built_in: boolean
   self_registered: boolean
   metadata_url: string | null
@@ -223,6 +225,8 @@ function toClient(row: ClientRow): Client {
     firstParty: row.first_party,
     profile: row.profile,
     dpopBoundAccessTokens: row.dpop_bound_access_tokens,
+    requirePar: row.require_par,
+    jwks: row.jwks,
     builtIn: row.built_in,
     selfRegistered: row.self_registered,
     metadataUrl: row.metadata_url,

@@ -4,7 +4,7 @@ import { appendEvent } from '../../events/outbox.ts'
 import type { Actor } from '../../lib/actor.ts'
 import { newId } from '../../lib/ids.ts'
 import { RegistryError } from '../registry-error.ts'
-import { isConfidential, type ClientDetails } from './client.ts'
+import { hasSecret, type ClientDetails } from './client.ts'
 import { presentClient } from './present.ts'
 import { countVersion, lockClient, lockedDetails } from './queries.ts'
 import { newClientSecret } from './secret.ts'
@@ -36,8 +36,9 @@ export async function rotateSecret(
   const id = newId('sec')
 
   const client = await db.transaction(async (trx) => {
-    const { kind } = await lockClient(trx, clientId)
-    if (!isConfidential(kind)) throw new RegistryError('invalid', `a ${kind} client has no secret`, 'kind')
+    const { kind, tokenEndpointAuthMethod: method } = await lockClient(trx, clientId)
+    if (method === 'private_key_jwt') throw new RegistryError('invalid', 'this client proves itself with a key', 'jwks')
+    if (!hasSecret(method)) throw new RegistryError('invalid', `a ${kind} client has no secret`, 'kind')
     const before = await lockedDetails(trx, clientId)
     guard?.(before)
     await retire(trx, clientId, overlapSeconds)

@@ -6,7 +6,14 @@ import type { Actor } from '../../lib/actor.ts'
 import { snakeCase } from '../../lib/snake-case.ts'
 import { RegistryError } from '../registry-error.ts'
 import { replaceAccess, type AccessRequest } from './access.ts'
-import { checkedSettings, type Client, type ClientDetails, type ClientSettings, type GivenSettings } from './client.ts'
+import {
+  checkedSettings,
+  hasSecret,
+  type Client,
+  type ClientDetails,
+  type ClientSettings,
+  type GivenSettings,
+} from './client.ts'
 import { toColumns } from './create.ts'
 import { presentClient } from './present.ts'
 import { lockClient, lockedDetails } from './queries.ts'
@@ -60,6 +67,8 @@ export async function updateClient(
     await trx('clients')
       .where({ id })
       .update({ ...toColumns(settings), version: client.version + 1, updated_at: trx.raw('clock_timestamp()') })
+    // A secret must not lie about, good again on the day on which the method is changed back.
+    if (!hasSecret(settings.tokenEndpointAuthMethod)) await trx('client_secrets').where({ client_id: id }).delete()
     await appendEvent(trx, {
       type: 'client.updated',
       subject: id,
@@ -87,6 +96,12 @@ export function requireVersion(client: Client, ifVersion: number | undefined): v
   throw new RegistryError('conflict', message, 'version')
 }
 
+/** Another method leaves the keys behind. */
+function keysAfter(client: Client, { tokenEndpointAuthMethod: method, jwks }: ClientChange): ClientSettings['jwks'] {
+  if (jwks !== undefined) return jwks
+  return method === undefined || method === 'private_key_jwt' ? client.jwks : null
+}
+
 function merge(client: Client, change: ClientChange): ClientSettings {
   return {
     name: change.name ?? client.name,
@@ -99,5 +114,7 @@ function merge(client: Client, change: ClientChange): ClientSettings {
     firstParty: change.firstParty ?? client.firstParty,
     profile: change.profile ?? client.profile,
     dpopBoundAccessTokens: change.dpopBoundAccessTokens ?? client.dpopBoundAccessTokens,
+    requirePar: change.requirePar ?? client.requirePar,
+    jwks: keysAfter(client, change),
   }
 }

@@ -6,6 +6,7 @@ type ProtocolError = Error & { error?: string; error_description?: string; error
 const REFUSALS = [
   'introspection.error',
   'revocation.error',
+  'pushed_authorization_request.error',
   'authorization.error',
   'device_authorization.error',
   'code_verification.error',

@@ -77,7 +77,14 @@ function endSessionsForGood(provider: Provider, sessions: Sessions): void {
   }
 }
 
-const CLIENT_ROUTES = new Set(['token', 'userinfo', 'revocation', 'introspection', 'device_authorization'])
+const CLIENT_ROUTES = new Set([
+  'token',
+  'pushed_authorization_request',
+  'userinfo',
+  'revocation',
+  'introspection',
+  'device_authorization',
+])
 
 /**
  * Before the client is known, any registered origin is answered (see the edge); once it is, a script must stand at an origin

@@ -154,8 +154,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
         postLogoutSuccessSource: (ctx) => pages.loggedOut(ctx),
       },
       dPoP: dpop(masterKeys),
-      // Not offered yet, so not advertised.
-      pushedAuthorizationRequests: { enabled: false },
+      pushedAuthorizationRequests: { enabled: true },
     },
   } satisfies Configuration
 }

@@ -1,6 +1,7 @@
 /** The paths of the protocol. Clients learn them from discovery (RFC 8414), people never type them. */
 export const routes = {
   authorization: '/authorize',
+  pushed_authorization_request: '/par',
   token: '/token',
   userinfo: '/userinfo',
   jwks: '/jwks',
@@ -19,6 +20,7 @@ export const cacheablePaths: ReadonlySet<string> = new Set([routes.jwks, ...WELL
 /** Where a request that anybody can make leaves a row behind. */
 export const anonymousPaths: ReadonlySet<string> = new Set([
   routes.authorization,
+  routes.pushed_authorization_request,
   routes.end_session,
   routes.device_authorization,
   routes.code_verification,
@@ -30,6 +32,7 @@ const SHARED = [...READ, 'OPTIONS'] as const
 /** Where clients prove who they are. */
 export const clientPaths: ReadonlySet<string> = new Set([
   routes.token,
+  routes.pushed_authorization_request,
   routes.introspection,
   routes.revocation,
   routes.device_authorization,
@@ -39,7 +42,12 @@ export const clientPaths: ReadonlySet<string> = new Set([
  * Where scripts of registered origins may call. Introspection is for servers (RFC 7662 §2.1) and a device has no scripts: they
  * are here to be decided, and the answer is no.
  */
-const SCRIPTED = new Set<string>([routes.token, routes.userinfo, routes.revocation])
+const SCRIPTED = new Set<string>([
+  routes.token,
+  routes.pushed_authorization_request,
+  routes.userinfo,
+  routes.revocation,
+])
 export const corsPaths: ReadonlySet<string> = new Set([...SCRIPTED, routes.introspection, routes.device_authorization])
 
 export function isForScripts(path: string): boolean {
@@ -49,6 +57,7 @@ export function isForScripts(path: string): boolean {
 const METHODS = new Map<string, readonly string[]>([
   ...[...cacheablePaths].map((path) => [path, SHARED] as const),
   [routes.authorization, READ],
+  [routes.pushed_authorization_request, ['POST', 'OPTIONS']],
   [routes.token, ['POST', 'OPTIONS']],
   [routes.introspection, ['POST', 'OPTIONS']],
   [routes.revocation, ['POST', 'OPTIONS']],

@@ -42,6 +42,7 @@ const endpoints: [string, string?][] = [
   ['/authorize', 'GET, HEAD'],
   ['/authorize/UID', 'GET, HEAD'],
   ['/token', 'POST, OPTIONS'],
+  ['/par', 'POST, OPTIONS'],
   ['/userinfo', 'GET, HEAD, OPTIONS, POST'],
   ['/jwks', 'GET, HEAD, OPTIONS'],
   ['/.well-known/openid-configuration', 'GET, HEAD, OPTIONS'],

@@ -11,6 +11,7 @@ import { createFamilies, type Families } from './families.ts'
 import { createGrants } from './grants.ts'
 import { createInteractions } from './interactions.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
+import { createPushedRequests } from './pushed-requests.ts'
 import { createRefreshTokens } from './refresh-tokens.ts'
 import { createReplays, type Replays } from './replays.ts'
 import { createSessions, type Sessions } from './sessions.ts'
@@ -39,6 +40,7 @@ export function createStorage(deps: AdapterDependencies): Storage {
     ['Grant', createGrants(deps, families)],
     ['RefreshToken', createRefreshTokens(deps, families)],
     ['Interaction', createInteractions(deps)],
+    ['PushedAuthorizationRequest', createPushedRequests(deps)],
   ])
 
   function adapter(model: string): Adapter {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { AdapterPayload, Client as ProtocolClient } from 'oidc-provider'
+import { hasSecret } from '../../registry/clients/client.ts'
 import { boundGrantTypes } from '../../registry/clients/self-registered.ts'
 import type { ActiveClient, ClientKind, ClientProfile, ResourceAccess } from '../../registry/clients/client.ts'
 
@@ -43,7 +44,6 @@ export function toMetadata(client: ActiveClient, issuer: string): AdapterPayload
     secretDigests: client.secrets.map(({ digest }) => digest.toString('base64url')),
   }
   const grantTypes = client.selfRegistered ? boundGrantTypes(client.grantTypes) : client.grantTypes
-  const isPublic = client.tokenEndpointAuthMethod === 'none'
   return {
     client_id: client.metadataUrl ?? client.id,
     client_name: client.name,
@@ -55,7 +55,9 @@ export function toMetadata(client: ActiveClient, issuer: string): AdapterPayload
     token_endpoint_auth_method: client.tokenEndpointAuthMethod,
     dpop_bound_access_tokens: client.dpopBoundAccessTokens,
     ...(client.openidScopes.length > 0 ? { scope: client.openidScopes.join(' ') } : {}),
-    ...(isPublic ? {} : { client_secret: PLACEHOLDER }),
+    ...(hasSecret(client.tokenEndpointAuthMethod) ? { client_secret: PLACEHOLDER } : {}),
+    ...(client.jwks ? { jwks: client.jwks } : {}),
+    require_pushed_authorization_requests: client.requirePar,
     [POLICY]: policy,
   } as AdapterPayload
 }

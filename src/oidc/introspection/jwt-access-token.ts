@@ -50,12 +50,12 @@ const FIND = statement(`
   left join grants g on g.id = $2 and g.client_id = c.id and g.user_id = $3 and g.expires_at > now()
   left join users u on u.id = g.user_id and u.disabled_at is null
   left join sessions s on s.uid = $6 and s.uid = g.session_uid and s.user_id = u.id and s.ended_at is null and s.expires_at > now()
-  where c.id = $1 and c.disabled_at is null
+  where (c.id = $1 or c.metadata_url = $1) and c.disabled_at is null
     and not exists (select 1 from artifacts where id_digest = $4 and model = 'RevokedAccessToken')`)
 
 const REVOKE = statement(`
   with client as (
-    select id from clients where id = $2 for key share
+    select id from clients where id = $2 or metadata_url = $2 for key share
   ), told as (
     insert into artifacts (id_digest, model, client_id, payload, expires_at)
     select $1, 'RevokedAccessToken', client.id, '{}', to_timestamp($3) from client

@@ -24,7 +24,7 @@ import { cors } from './http/cors.ts'
 import { startEvents, type Events } from './events/service.ts'
 import { sweepEvents } from './events/retention.ts'
 import { startTokenCounts, type TokenCounts } from './events/token-counts.ts'
-import { createSocketServer, type SocketServer } from './events/stream/socket-server.ts'
+import { createSocketServer, isForSocket, type SocketServer } from './events/stream/socket-server.ts'
 import { expiredDeliveries } from './events/webhooks/queue.ts'
 import { createHandshakeReader, forwarded } from './http/forwarded.ts'
 import { health } from './http/health.ts'
@@ -48,6 +48,7 @@ import { keyPolicyProblems, type KeyPolicy } from './keys/key-policy.ts'
 import { checkMasterKey } from './keys/master-key-canary.ts'
 import { createKeyRing, type KeyRing } from './keys/ring.ts'
 import { createLifecycle } from './lib/lifecycle.ts'
+import { networkOf } from './lib/network.ts'
 import { derive, type MasterKeys } from './lib/master-key.ts'
 import { createManagementApi, MANAGEMENT_BASE } from './management/api.ts'
 import { METADATA_PATH } from './management/challenge.ts'
@@ -57,13 +58,18 @@ import { createManagementAuthenticator, createPrincipalLookup } from './manageme
 import { rightsOf } from './management/rights.ts'
 import { problemTypeBase } from './management/problems.ts'
 import { resourceMetadata } from './management/resource-metadata.ts'
+import { createClientDocuments, type ClientDocumentsOptions } from './oidc/client-documents/client-documents.ts'
+import { expiredDocuments } from './oidc/client-documents/cache.ts'
 import { createAccessTokenLookup } from './oidc/access-token-lookup.ts'
 import { createStorage } from './oidc/adapter/adapter.ts'
 import { expired } from './oidc/adapter/expired.ts'
 import { currentProvider, type CurrentProvider } from './oidc/current-provider.ts'
 import { createInteractionGateway } from './oidc/interaction-gateway.ts'
 import { anonymousPaths, cacheablePaths, clientPaths, corsPaths, isForScripts, protocolMethods } from './oidc/routes.ts'
+import { createStrangers } from './outbound/stranger.ts'
+import { createRegistration, REGISTRATION_PATH } from './registration/registration.ts'
 import { createClientOrigins, type ClientOrigins } from './registry/clients/origins.ts'
+import { sweepUnusedClients } from './registry/clients/unused.ts'
 import { ensureManagementResource } from './registry/resources/built-in.ts'
 import { findReferenceClient } from './registry/clients/reference-client.ts'
 import { managementAudience } from './registry/management-scopes.ts'
@@ -113,9 +119,10 @@ export async function createAuthServer(
 
     const keys = await createKeyRing({ db, policy, masterKeys, log })
     lifecycle.add('keys', () => keys.close())
-    const leftovers = [...expired, expiredIdempotencyKeys, expiredRateLimits, expiredDeliveries]
+    const leftovers = [...expired, expiredDocuments, expiredIdempotencyKeys, expiredRateLimits, expiredDeliveries]
     const oldEvents = (batch: number) => sweepEvents(db, { keepSeconds: config.events.keepSeconds, batch })
-    const sweeper = startSweeper({ db, log, expired: leftovers, others: [oldEvents], everySeconds: SWEEP_SECONDS })
+    const others = [oldEvents, (batch: number) => sweepUnusedClients(db.knex, batch)]
+    const sweeper = startSweeper({ db, log, expired: leftovers, others, everySeconds: SWEEP_SECONDS })
     lifecycle.add('sweeper', () => sweeper.stop())
 
     const owners = (owner: string) => rightsOf(db, owner)
@@ -124,6 +131,14 @@ export async function createAuthServer(
 
     const tokenCounts = startTokenCounts({ pool: db.pool, log, mode: config.events.tokens })
     lifecycle.add('token counts', () => tokenCounts.stop())
+
+    const strangers = {
+      strangers: createStrangers({ allowPrivate: false }),
+      loopback: config.clientDocuments.allowLoopback ? createStrangers({ allowPrivate: true }) : undefined,
+    }
+    lifecycle.add('outbound', async () => {
+      await Promise.all([strangers.strangers.close(), strangers.loopback?.close()])
+    })
 
     const stopping = new AbortController()
     const parts = {
@@ -135,10 +150,11 @@ export async function createAuthServer(
       policy,
       events,
       tokenCounts,
+      strangers,
       stopping: stopping.signal,
       checkAnswers,
     }
-    const server = createHttpServer(createApp(parts).callback())
+    const server = createHttpServer(createApp(parts).callback(), { upgrades: isForSocket })
     lifecycle.add('http', () => stopListening(server))
     const sockets = createSockets(parts)
     sockets.attach(server)
@@ -162,6 +178,8 @@ interface Parts {
   policy: KeyPolicy
   events: Events
   tokenCounts: TokenCounts
+  /** Who asks hosts that clients have chosen. */
+  strangers: Pick<ClientDocumentsOptions, 'strangers' | 'loopback'>
   /** Aborted when the server stops: what is held open for a reader ends. */
   stopping: AbortSignal
   checkAnswers: boolean
@@ -177,13 +195,15 @@ function createApp({
   policy,
   events,
   tokenCounts,
+  strangers,
   stopping,
   checkAnswers,
 }: Parts): Koa {
   const { issuer } = config
   const renderer = createRenderer({ directory: VIEWS })
   const { refreshReuseSeconds, accessSeconds } = config.tokens
-  const storage = createStorage({ pool: db.pool, masterKeys, issuer: config.issuer, log, refreshReuseSeconds })
+  const documents = config.clientDocuments.enabled ? createDocuments({ db, log, strangers }) : undefined
+  const storage = createStorage({ pool: db.pool, masterKeys, issuer, log, refreshReuseSeconds, documents })
   const pages = createProtocolPages(renderer)
   const provider = currentProvider(
     { config, db, masterKeys, storage, pages, log, guesses: createUserCodeThrottle(), onTokens: tokenCounts.take },
@@ -234,6 +254,8 @@ function createApp({
   const isPublic = (path: string) => cacheablePaths.has(path) || path === METADATA_PATH
   app.use(on(isPublic, cors({ isAllowed: 'anyone', methods: ['GET', 'HEAD'] })))
   app.use(on((path) => corsPaths.has(path), protocolCors(origins)))
+  // Whoever registers is not known yet, and neither is an origin of theirs; there are no cookies to ride along.
+  app.use(on((path) => path === REGISTRATION_PATH, cors({ isAllowed: 'anyone', methods: ['POST'] })))
   app.use(on((path) => isBelow(MANAGEMENT_BASE, path), managementCors({ issuer, origins })))
   // Which policy stands before which path: authorization requests by address in memory; these by address for all instances;
   // the APIs ('address' before, 'api' after they know who calls) by themselves.
@@ -241,6 +263,7 @@ function createApp({
   app.use(
     pathLimits(limiter, [
       { policy: 'token', paths: clientPaths, refuse: refuseClient },
+      { policy: 'registration', paths: new Set([REGISTRATION_PATH]), refuse: refuseClient },
       { policy: 'login', paths: signInPath, refuse: tooMany(renderer), isQuiet: true },
     ]),
   )
@@ -248,6 +271,7 @@ function createApp({
   app.use(management)
   app.use(serveAssets(renderer))
   app.use(cacheable(cacheablePaths, config.keys.jwksMaxAgeSeconds))
+  app.use(createRegistration({ db, ...config.registration }))
   app.use(protocol(provider.handle))
   for (const page of createInteractions({
     issuer: config.issuer,
@@ -263,6 +287,22 @@ function createApp({
   }
   app.use(notFound(renderer))
   return app
+}
+
+/** Fetches of clients' documents are counted in the database, for all instances: by who causes them, and by whom they burden. */
+const DOCUMENT_LIMITS = {
+  caller: { algorithm: 'sliding-window', quota: 20, windowSeconds: 60 },
+  host: { algorithm: 'sliding-window', quota: 60, windowSeconds: 60 },
+} as const
+
+function createDocuments({ db, log, strangers }: Pick<Parts, 'db' | 'log' | 'strangers'>) {
+  const limiter = createRateLimiter({ pool: db.pool, policies: DOCUMENT_LIMITS, log })
+  return createClientDocuments({
+    db,
+    ...strangers,
+    mayFetch: async ({ address, host }) =>
+      (await limiter.take('caller', networkOf(address))).allowed && (await limiter.take('host', host)).allowed,
+  })
 }
 
 /** Whose scripts may read what the protocol answers, before the client is known. Pages and forms are not among its paths. */

@@ -20,8 +20,9 @@ const MAY_IMPORT: Record<string, string[]> = {
   events: ['lib', 'database', 'telemetry', 'outbound'],
   keys: ['lib', 'database', 'telemetry', ...RECORDS],
   registry: ['lib', 'type:database', 'telemetry', 'outbound', ...RECORDS],
-  oidc: ['lib', 'config', 'type:database', 'keys', 'registry', ...RECORDS, 'type:telemetry'],
+  oidc: ['lib', 'config', 'type:outbound', 'type:database', 'keys', 'registry', ...RECORDS, 'type:telemetry'],
   interactions: ['lib', 'http', 'registry', 'type:oidc', 'type:database', 'type:telemetry'],
+  registration: ['lib', 'http', 'registry', 'type:database'],
   management: ['lib', 'http', 'keys', 'registry', 'events', 'type:database'],
   'resource-server': ['lib'],
   client: ['lib'],
@@ -48,7 +49,16 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   eta: ['interactions'],
   undici: ['outbound', 'client'],
   ws: ['events'],
-  koa: ['http', 'interactions', 'demo', 'server', 'type:oidc', 'type:management', 'type:resource-server'],
+  koa: [
+    'http',
+    'interactions',
+    'demo',
+    'server',
+    'type:oidc',
+    'type:management',
+    'type:resource-server',
+    'type:registration',
+  ],
 }
 
 interface Import {

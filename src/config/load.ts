@@ -23,6 +23,10 @@ export interface Config {
   readonly authorizationsPerMinute: number
   readonly events: { readonly keepSeconds: number; readonly tokens: 'counted' | 'each' }
   readonly webhooks: { readonly allowPrivate: boolean; readonly timeoutSeconds: number }
+  /** Clients whose client_id is the URL of a document; `allowLoopback`: of one on this machine as well. */
+  readonly clientDocuments: { readonly enabled: boolean; readonly allowLoopback: boolean }
+  /** Of apps by themselves (RFC 7591). */
+  readonly registration: { readonly mode: 'open' | 'token' | 'off'; readonly mostClients: number }
   readonly rateLimits: Readonly<Record<keyof typeof defaultRateLimits, RateLimit | 'off'>>
   readonly log: { readonly level: LogLevel }
   readonly tokens: {
@@ -90,11 +94,20 @@ export function loadConfig(env: Environment): Config {
       api: values.RATE_LIMIT_API ?? rateLimit(defaultRateLimits.api),
       token: values.RATE_LIMIT_TOKEN ?? rateLimit(defaultRateLimits.token),
       login: values.RATE_LIMIT_LOGIN ?? rateLimit(defaultRateLimits.login),
+      registration: values.RATE_LIMIT_REGISTRATION ?? rateLimit(defaultRateLimits.registration),
     },
     events: { keepSeconds: values.EVENT_RETENTION_SECONDS ?? 2_592_000, tokens: values.TOKEN_EVENTS ?? 'counted' },
     webhooks: {
       allowPrivate: values.WEBHOOK_ALLOW_PRIVATE === undefined ? development : values.WEBHOOK_ALLOW_PRIVATE === 'on',
       timeoutSeconds: values.WEBHOOK_TIMEOUT_SECONDS ?? 15,
+    },
+    clientDocuments: {
+      enabled: values.CLIENT_METADATA_DOCUMENTS === undefined ? development : values.CLIENT_METADATA_DOCUMENTS === 'on',
+      allowLoopback: development,
+    },
+    registration: {
+      mode: values.REGISTRATION ?? (development ? 'open' : 'off'),
+      mostClients: values.REGISTRATION_MAX_CLIENTS ?? 10_000,
     },
     log: { level: values.LOG_LEVEL ?? 'info' },
     tokens: {

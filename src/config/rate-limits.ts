@@ -15,6 +15,7 @@ export const defaultRateLimits = {
   api: 'token-bucket;q=1200;w=60',
   token: 'sliding-window;q=6000;w=60',
   login: 'sliding-window;q=120;w=60',
+  registration: 'sliding-window;q=100;w=3600',
 } as const
 
 const MOST_REQUESTS = 1_000_000

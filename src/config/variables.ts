@@ -133,7 +133,7 @@ export const variables = {
     parse: rateLimit,
   },
   RATE_LIMIT_TOKEN: {
-    about: 'Requests to the token, revocation and introspection endpoints from one address.',
+    about: 'Requests to the token, revocation, introspection and device authorization endpoints from one address.',
     unset: defaultRateLimits.token,
     parse: rateLimit,
   },
@@ -141,6 +141,22 @@ export const variables = {
     about: 'Attempts to sign in from one address, right or wrong.',
     unset: defaultRateLimits.login,
     parse: rateLimit,
+  },
+  RATE_LIMIT_REGISTRATION: {
+    about: 'Apps that register themselves from one address.',
+    unset: defaultRateLimits.registration,
+    parse: rateLimit,
+  },
+  REGISTRATION: {
+    about:
+      'Whether apps may register themselves (RFC 7591): open to all, only with a token from grantry registration-token create, or off.',
+    unset: 'open in development, off otherwise',
+    parse: oneOf('open', 'token', 'off'),
+  },
+  REGISTRATION_MAX_CLIENTS: {
+    about: 'How many self-registered clients there may be; those that nobody uses are deleted.',
+    unset: '10000',
+    parse: wholeNumber(0, 1_000_000),
   },
   EVENT_RETENTION_SECONDS: {
     about: 'How long events are kept; a reader that was away for longer is told so.',
@@ -163,6 +179,12 @@ export const variables = {
     about: 'How long the receiver of a webhook may take to answer.',
     unset: '15',
     parse: wholeNumber(1, 60),
+  },
+  CLIENT_METADATA_DOCUMENTS: {
+    about:
+      'on lets clients sign people in that nobody registered: their client_id is the URL of a document that describes them. They may ask for what resources open to clients that register themselves.',
+    unset: 'on in development, off otherwise',
+    parse: oneOf('on', 'off'),
   },
   DEMO_DATABASE_URL: {
     about: "The demo's own database, if it shall not start an embedded one.",

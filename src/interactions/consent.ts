@@ -24,7 +24,7 @@ export async function showConsent(ctx: Context, browser: Browser, pending: Pendi
     switchAccountAction: `${base}/switch-account`,
     csrf: tokens.make(pending.uid),
     clientName: pending.client.name,
-    clientId: pending.client.id,
+    clientId: pending.client.clientId,
     redirectHost: redirectUri && redirectHost(redirectUri),
     redirectIsLoopback: redirectUri !== undefined && isLoopbackRedirect(redirectUri),
     userCode: pending.device?.userCode,

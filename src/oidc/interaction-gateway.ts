@@ -22,7 +22,8 @@ export type { Scopes }
 export interface PendingInteraction {
   uid: string
   prompt: 'login' | 'consent'
-  client: { id: string; name: string; kind: string; firstParty: boolean }
+  /** `id` is the registry's, `clientId` what the client calls itself. */
+  client: { id: string; clientId: string; name: string; kind: string; firstParty: boolean }
   /** Where the answer goes; undefined when it goes to a device. */
   redirectUri: string | undefined
   /** The device that waits for the answer, by the code that it shows. */
@@ -139,7 +140,13 @@ function describe(
   return {
     uid,
     prompt: prompt.name === 'consent' ? 'consent' : 'login',
-    client: { id: client.clientId, name: client.clientName ?? '', kind: policy.kind, firstParty: policy.firstParty },
+    client: {
+      id: policy.id,
+      clientId: client.clientId,
+      name: client.clientName ?? '',
+      kind: policy.kind,
+      firstParty: policy.firstParty,
+    },
     redirectUri,
     device,
     userId: session?.accountId,

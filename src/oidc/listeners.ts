@@ -1,4 +1,5 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
+import { registryId } from '../registry/clients/metadata-url.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 type ProtocolError = Error & { error?: string; error_description?: string; error_detail?: string }
@@ -31,7 +32,7 @@ export function reportTokens(provider: Provider, onIssued: (tokens: IssuedTokens
     const { client, params, entities } = ctx.oidc
     const grantType = params?.grant_type
     if (!client || typeof grantType !== 'string') return
-    onIssued({ clientId: client.clientId, grantType, userId: entities.Account?.accountId })
+    onIssued({ clientId: registryId(client.clientId), grantType, userId: entities.Account?.accountId })
   })
 }
 

@@ -111,8 +111,14 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
   const management = createManagementRules(config.issuer)
   return {
     adapter: (model: string) => storage.adapter(model),
+    // Answered in front of the library (registration/), so it does not know.
+    ...(config.registration.mode === 'off'
+      ? {}
+      : { discovery: { registration_endpoint: config.issuer + REGISTRATION } }),
     jwks: keys.jwks as NonNullable<Configuration['jwks']>,
     routes,
+    // The library's own support is an experiment with a cache for each process; see client-documents/.
+    ...(config.clientDocuments.enabled && { discovery: { client_id_metadata_document_supported: true } }),
     // OAuth 2.1: the code flow alone, with PKCE S256 for every client (RFC 9700 §2.1.1).
     responseTypes: ['code'],
     pkce: { required: () => true },

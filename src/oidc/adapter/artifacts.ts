@@ -1,5 +1,6 @@
 import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider'
 import { digestSecret as digest } from '../../lib/secret.ts'
+import { registryId } from '../../registry/clients/metadata-url.ts'
 import { withoutId, type AdapterDependencies } from './model.ts'
 import type { Families } from './families.ts'
 import { isForeignKeyViolation, run, statement } from './statement.ts'
@@ -54,8 +55,8 @@ export interface Artifacts extends Adapter {
 export function createArtifacts(model: string, { pool }: AdapterDependencies, families: Families): Artifacts {
   return {
     async upsert(id, payload) {
-      const { grantId = null, clientId, exp } = payload
-      const values = [digest(id), model, grantId, clientId, withoutId(payload), exp]
+      const { grantId = null, clientId = '', exp } = payload
+      const values = [digest(id), model, grantId, registryId(clientId), withoutId(payload), exp]
       const stored = await run(pool, INSERT, values).catch((error: unknown) => {
         if (!isForeignKeyViolation(error)) throw error
         return []
@@ -76,12 +77,18 @@ export function createArtifacts(model: string, { pool }: AdapterDependencies, fa
     },
     async destroy(id) {
       if (!ACCESS_TOKENS.has(model)) await run(pool, DESTROY, [digest(id), model])
-      else await run(pool, REVOKE, [digest(id), model, Provider.ctx?.oidc.client?.clientId ?? null])
+      else await run(pool, REVOKE, [digest(id), model, actor()])
     },
     revokeByGrantId: (grantId) => families.revoke(grantId),
     findByUid: () => Promise.resolve(undefined),
     findByUserCode: () => Promise.resolve(undefined),
   }
+}
+
+/** The client that asks, by its id in the registry. */
+function actor(): string | null {
+  const { client } = Provider.ctx?.oidc ?? {}
+  return client ? registryId(client.clientId) : null
 }
 
 /** The error for a token whose family ended while it was being written, in the language of the endpoint. */

@@ -1,6 +1,9 @@
-import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
+import { errors, Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
 import { findActiveClient } from '../../registry/clients/queries.ts'
 import { isId } from '../../lib/ids.ts'
+import { isMetadataUrl, registryId } from '../../registry/clients/metadata-url.ts'
+import type { ClientDocuments, DocumentRequest } from '../client-documents/client-documents.ts'
+import { DocumentError } from '../client-documents/document.ts'
 import { toMetadata } from '../configuration/client-metadata.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 
@@ -11,19 +14,34 @@ import { refuse, type AdapterDependencies } from './model.ts'
 const found = new WeakMap<KoaContextWithOIDC, Map<string, Promise<AdapterPayload | undefined>>>()
 
 /**
- * Clients come from the registry and are never written through the library. A disabled or deleted client is not found, at
- * once and on every instance: there is no cache in between.
+ * Where the document of a client is asked for again when it is time: where a person is about to be sent back to the client,
+ * by what it says now; and where the client comes by itself, by what it said last while its host is down. Elsewhere, on the
+ * pages in between and where APIs ask, what is known will do.
  */
-export function createClientLookup({ pool, issuer }: AdapterDependencies): Adapter {
-  async function read(id: string): Promise<AdapterPayload | undefined> {
-    const client = await findActiveClient(pool, id)
-    return client && toMetadata(client, issuer)
+const ASKS: ReadonlyMap<string | undefined, DocumentRequest['wants']> = new Map([
+  ['authorization', 'current'],
+  ['pushed_authorization_request', 'current'],
+  ['token', 'last-good'],
+])
+
+/**
+ * Clients come from the registry and are never written through the library. A disabled or deleted client is not found, at
+ * once and on every instance: there is no cache in between. One whose client_id is a URL gets into the registry by the
+ * document that stands there.
+ */
+export function createClientLookup({ pool, issuer, documents }: AdapterDependencies): Adapter {
+  async function read(clientId: string): Promise<AdapterPayload | undefined> {
+    const url = isMetadataUrl(clientId) ? clientId : null
+    if (url !== null && !documents) return undefined
+    if (url !== null && documents) await ask(documents, url)
+    const client = await findActiveClient(pool, registryId(clientId))
+    return client?.metadataUrl === url ? client && toMetadata(client, issuer) : undefined
   }
 
   return {
     ...refuse('Client'),
     async find(id) {
-      if (!isId('cli', id)) return undefined
+      if (!isId('cli', id) && !isMetadataUrl(id)) return undefined
       const { ctx } = Provider
       if (ctx?.oidc?.route !== 'introspection') return read(id)
       const known = found.get(ctx) ?? new Map<string, ReturnType<typeof read>>()
@@ -32,5 +50,21 @@ export function createClientLookup({ pool, issuer }: AdapterDependencies): Adapt
       known.set(id, client)
       return client
     },
+  }
+}
+
+/** @throws InvalidClient that says what is wrong with the document, for the people who write it */
+async function ask(documents: ClientDocuments, url: string): Promise<void> {
+  const { ctx } = Provider
+  const wants = ASKS.get(ctx?.oidc?.route)
+  if (!ctx || !wants) return
+  try {
+    await documents.ensure(url, { address: ctx.ip, wants })
+  } catch (error) {
+    if (!(error instanceof DocumentError)) throw error
+    const refusal = new errors.InvalidClient(`the client metadata document ${error.message}`)
+    // RFC 6749 §5.2: where clients come by themselves, one that is unknown is 401.
+    if (ctx.oidc.route !== 'authorization') refusal.status = refusal.statusCode = 401
+    throw refusal
   }
 }

@@ -9,6 +9,7 @@ import type { EventType } from '../../events/catalogue.ts'
 import type { Origin } from '../../lib/actor.ts'
 import { DEVICE_GRANT } from '../../registry/clients/client.ts'
 import type { Logger } from '../../telemetry/logger.ts'
+import { registryId } from '../../registry/clients/metadata-url.ts'
 import { requestedBy } from '../origin.ts'
 import { run, statement } from './statement.ts'
 
@@ -74,7 +75,7 @@ export function createFamilies({ pool, log }: { pool: pg.Pool; log: Logger }): F
 /** The client at its own endpoint, the person who signs out, and where something was used twice nobody but us. */
 function revoker(ctx: KoaContextWithOIDC | undefined): Origin {
   const { route, client, session } = ctx?.oidc ?? {}
-  if (route === 'revocation' && client) return requestedBy(ctx, client.clientId, 'api')
+  if (route === 'revocation' && client) return requestedBy(ctx, registryId(client.clientId), 'api')
   if (route === 'end_session_confirm' && session?.accountId) return requestedBy(ctx, session.accountId, 'page')
   return requestedBy(ctx, 'system', 'system')
 }

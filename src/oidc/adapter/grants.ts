@@ -1,4 +1,5 @@
 import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
+import { registryId } from '../../registry/clients/metadata-url.ts'
 import { PASSWORD_SET_AT, passwordOfSignIn } from '../sign-in.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 import { revokedMeanwhile } from './artifacts.ts'
@@ -46,7 +47,7 @@ export function createGrants({ pool }: AdapterDependencies, families: Families):
     const { ctx } = Provider
     const sessionUid = ctx?.oidc.session?.uid ?? null
     const { accountId, clientId, exp } = payload
-    const values = [id, accountId, clientId, sessionUid, JSON.stringify(payload), exp]
+    const values = [id, accountId, registryId(clientId ?? ''), sessionUid, JSON.stringify(payload), exp]
     // A device is elsewhere: what it gets is not of the browser in which somebody approved it.
     const isOfSession = ctx?.oidc.deviceCode === undefined
     return run(pool, INSERT, [...values, passwordOfSignIn(ctx), JSON.stringify(scopesByAudience(payload)), isOfSession])

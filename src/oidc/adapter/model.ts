@@ -2,6 +2,7 @@ import type { Adapter, AdapterPayload } from 'oidc-provider'
 import type pg from 'pg'
 import type { MasterKeys } from '../../lib/master-key.ts'
 import type { Logger } from '../../telemetry/logger.ts'
+import type { ClientDocuments } from '../client-documents/client-documents.ts'
 
 export interface AdapterDependencies {
   pool: pg.Pool
@@ -10,6 +11,8 @@ export interface AdapterDependencies {
   log: Logger
   /** Seconds in which a duplicate refresh gets the same successor. */
   refreshReuseSeconds: number
+  /** Clients that nobody registered; left out: there are none. */
+  documents?: ClientDocuments | undefined
 }
 
 /** A model of a feature that is not switched on. Reaching it is a bug, and must not end in a token that nobody stored. */

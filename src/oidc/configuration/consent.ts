@@ -137,7 +137,7 @@ async function approvedScopes(
   const policy = policyOf(client)
   if (isAlwaysAsked(ctx)) return undefined
   if (policy.builtIn || policy.firstParty) return { by: 'first-party', scopes: requested }
-  return { by: 'consent', scopes: await consentedScopes(db.pool, account.accountId, client.clientId) }
+  return { by: 'consent', scopes: await consentedScopes(db.pool, account.accountId, policy.id) }
 }
 
 function requestedScopes({ oidc }: KoaContextWithOIDC): Scopes {

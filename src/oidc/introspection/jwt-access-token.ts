@@ -7,6 +7,7 @@ import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose'
 import type pg from 'pg'
 import type { KeySet } from '../../keys/ring.ts'
 import { digestSecret } from '../../lib/secret.ts'
+import { registryId } from '../../registry/clients/metadata-url.ts'
 import { run, statement } from '../adapter/statement.ts'
 
 /**
@@ -98,7 +99,7 @@ export function createJwtAccessTokens(
       const grantId = grantOf(claims)
       const sessionUid = textOf(claims[SESSION_CLAIM])
       const [row] = await run<Row>(pool, FIND, [
-        client_id,
+        registryId(client_id),
         grantId ?? null,
         sub,
         digestOf(jti),
@@ -114,7 +115,7 @@ export function createJwtAccessTokens(
     async revoke({ jti, client_id, exp, sub, ...claims }) {
       const grantId = grantOf(claims)
       const userId = grantId === undefined ? null : sub
-      return (await run(pool, REVOKE, [digestOf(jti), client_id, exp, grantId ?? null, userId, jti])).length > 0
+      return (await run(pool, REVOKE, [digestOf(jti), registryId(client_id), exp, grantId ?? null, userId, jti])).length > 0
     },
   }
 }

@@ -16,12 +16,19 @@ export interface Patience {
 
 const PATIENCE: Patience = { headersMs: 10_000, requestMs: 30_000, lingerMs: 1_000 }
 
+export interface HttpServerOptions {
+  patience?: Patience
+  /** Whether a request that offers another protocol is taken up on it; unless told, none is, and the offer is passed over. */
+  upgrades?: (request: IncomingMessage) => boolean
+}
+
 export function createHttpServer(
   handle: RequestListener,
-  { headersMs, requestMs, lingerMs }: Patience = PATIENCE,
+  { patience: { headersMs, requestMs, lingerMs } = PATIENCE, upgrades = () => false }: HttpServerOptions = {},
 ): Server {
   const limits = { headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: headersMs / 4 }
-  return createServer(limits, (req, res) => {
+  // RFC 9110 §7.8: a server may answer as if no upgrade had been offered.
+  return createServer({ ...limits, shouldUpgradeCallback: upgrades }, (req, res) => {
     res.once('finish', () => {
       if (!req.complete) hangUp(req, lingerMs)
     })

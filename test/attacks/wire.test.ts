@@ -191,9 +191,7 @@ for (const where of ['/token', '/userinfo', '/logout/confirm', '/authorize', '/j
 
 test('clients that send a byte now and then are given up, and the others do not wait for them', async (t) => {
   const server = createHttpServer((req, res) => void req.resume().once('end', () => res.end('done')), {
-    headersMs: 1_000,
-    requestMs: 1_500,
-    lingerMs: 50,
+    patience: { headersMs: 1_000, requestMs: 1_500, lingerMs: 50 },
   })
   t.teardown(() => server.close())
   server.listen(0, '127.0.0.1')

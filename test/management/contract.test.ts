@@ -79,7 +79,7 @@ test.serial(
 test.serial('each convention holds on each resource where it applies', async (t) => {
   const before = world.faults.length
   const { text, failed } = await matrix(world)
-  t.log(`\n${text}`)
+  t.log(`shown: conventions by resource\n${text}`)
   t.deepEqual(failed, [])
   t.deepEqual(world.faults.slice(before), [])
 })

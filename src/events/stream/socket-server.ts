@@ -30,6 +30,11 @@ const LARGEST_FRAME = 16 * 1024
 const MOST_SOCKETS = 10_000
 const MOST_OF_ONE_ADDRESS = 1_000
 
+/** Whether a request wants a WebSocket; where it may have one is decided at the handshake. */
+export function isForSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket'
+}
+
 /** Sockets on which events are followed. What is refused before the handshake is refused in HTTP. */
 export function createSocketServer(options: SocketServerOptions): SocketServer {
   const { path, isForUs, isAllowedOrigin, addressOf, most = {} } = options

@@ -11,6 +11,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { LoginThrottle } from '../registry/users/throttle.ts'
 import type { Storage } from './adapter/adapter.ts'
 import { claims, createFindAccount, extraTokenClaims, nameGrant, PASSWORD_SIGN_IN } from './configuration/account.ts'
+import { ASSERTION_ALGORITHMS, createAssertionCheck } from './configuration/client-assertions.ts'
 import { POLICY } from './configuration/client-metadata.ts'
 import { createGrantLoader, interactionRules } from './configuration/consent.ts'
 import { acceptRetiredNonces, claimProofs, dpop, DPOP_ALGORITHMS } from './configuration/dpop.ts'
@@ -126,14 +127,19 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
     claims,
     acrValues: [PASSWORD_SIGN_IN.acr],
     subjectTypes: ['public'],
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    assertJwtClientAuthClaimsAndHeader: createAssertionCheck(config.issuer),
     extraClientMetadata: { properties: [POLICY] },
     clientDefaults: {
       response_types: ['code'],
       grant_types: ['authorization_code'],
       id_token_signed_response_alg: 'RS256',
     },
-    enabledJWA: { idTokenSigningAlgValues: ['RS256'], dPoPSigningAlgValues: [...DPOP_ALGORITHMS] },
+    enabledJWA: {
+      idTokenSigningAlgValues: ['RS256'],
+      clientAuthSigningAlgValues: [...ASSERTION_ALGORITHMS],
+      dPoPSigningAlgValues: [...DPOP_ALGORITHMS],
+    },
     findAccount: createFindAccount(db, management),
     extraTokenClaims,
     formats: { customizers: { jwt: nameGrant } },

@@ -3,7 +3,12 @@
  * are constant texts; nothing out of a request is ever written into a header.
  */
 export type TokenErrorCode =
-  'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'invalid_dpop_proof' | 'use_dpop_nonce'
+  | 'invalid_request'
+  | 'invalid_token'
+  | 'insufficient_scope'
+  | 'insufficient_user_authentication'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
 
 /**
  * A request that may not pass. Carries `status`, `headers` and `expose` as Koa and `http-errors` know them, so that a
@@ -52,6 +57,8 @@ export interface TokenRefusals {
   invalid(description: string, scope?: string, cause?: unknown): TokenError
   /** A good token that may do less: 403 `insufficient_scope`, naming everything that is needed. */
   insufficient(scope: string): TokenError
+  /** The person must sign in anew, or better: 401 `insufficient_user_authentication` (RFC 9470 §3), naming what would do. */
+  stepUp(needs: SignInNeeds, scope?: string): TokenError
   /** The issuer's keys have never been seen or are too old to trust: 503, not the caller's fault. */
   unavailable(cause: unknown): TokenError
 }
@@ -73,6 +80,14 @@ export interface RefusalOptions {
   dpop?: { algorithms: readonly string[]; required: boolean } | undefined
 }
 
+/** What a request asks of the sign-in behind its token. */
+export interface SignInNeeds {
+  /** One of these kinds of sign-in, the best first. */
+  acrValues?: readonly string[] | undefined
+  /** Not longer ago than this. */
+  maxAgeSeconds?: number | undefined
+}
+
 type Scheme = 'Bearer' | 'DPoP'
 
 interface Reason {
@@ -82,6 +97,8 @@ interface Reason {
   scope?: string | undefined
   cause?: unknown
   headers?: Record<string, string>
+  /** Further parameters of the challenge. */
+  more?: Record<string, string>
 }
 
 const RETRY_AFTER_SECONDS = '5'
@@ -92,8 +109,8 @@ export function createRefusals({ realm, metadataUrl, dpop }: RefusalOptions): Re
   const algs: Record<string, string> = dpop ? { algs: dpop.algorithms.join(' ') } : {}
 
   /** Who came with a proof is answered in its scheme; anybody else learns of every scheme that would do. */
-  function challengeOf(scheme: Scheme, { error, message, scope }: Reason): string {
-    const told = { ...about, ...(error && { error, error_description: message }), ...(scope && { scope }) }
+  function challengeOf(scheme: Scheme, { error, message, scope, more }: Reason): string {
+    const told = { ...about, ...(error && { error, error_description: message }), ...(scope && { scope }), ...more }
     if (scheme === 'DPoP' || dpop?.required) return formatChallenge('DPoP', { ...told, ...algs })
     const bearer = formatChallenge('Bearer', told)
     if (!dpop) return bearer
@@ -117,6 +134,17 @@ export function createRefusals({ realm, metadataUrl, dpop }: RefusalOptions): Re
           message: 'The access token does not cover this request',
           error: 'insufficient_scope',
           scope,
+        }),
+      stepUp: ({ acrValues = [], maxAgeSeconds }, scope) =>
+        refuse(scheme, {
+          status: 401,
+          message: 'A more recent or a stronger sign-in is required',
+          error: 'insufficient_user_authentication',
+          scope,
+          more: {
+            ...(acrValues.length > 0 && { acr_values: acrValues.join(' ') }),
+            ...(maxAgeSeconds !== undefined && { max_age: String(maxAgeSeconds) }),
+          },
         }),
       unavailable: (cause) =>
         later('Access tokens cannot be checked at the moment: the authorization server does not answer', cause),

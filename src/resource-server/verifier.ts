@@ -31,6 +31,10 @@ export interface TokenVerifierOptions {
 export interface VerifyOptions {
   /** What the token must cover, all of it: a list, or one text separated by spaces. */
   scope?: string | readonly string[]
+  /** Kinds of sign-in of which one will do, the best first; the token must say so in `acr`. */
+  acr?: readonly string[]
+  /** How long ago the sign-in may be, in whole seconds; the token must say it in `auth_time`. */
+  maxAgeSeconds?: number
 }
 
 /** What a good token says. A person is `issuer` and `subject` together, never an e-mail address. */
@@ -115,7 +119,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     audience,
     refusals,
     dpop,
-    async verify(token, { scope = [] } = {}) {
+    async verify(token, { scope = [], ...signIn } = {}) {
       const needed = scopeList(scope)
       const claims = await readToken(token, needed.join(' '), { readClaims, refusals })
       // RFC 9449 §7.2 and RFC 8705 §3: whoever presents a bound token as a bearer may have stolen it.
@@ -124,9 +128,10 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
       const verified = present(claims)
       refuseRevoked(verified, needed.join(' '), refusals)
       assertCovers(verified, needed, refusals)
+      assertSignIn(verified, { signIn, scope: needed.join(' '), now, by: refusals })
       return verified
     },
-    async verifyProven(token, request, { scope = [] } = {}) {
+    async verifyProven(token, request, { scope = [], ...signIn } = {}) {
       const needed = scopeList(scope)
       if (!proofs) throw refusals.missing(needed.join(' '))
       const { proven } = refusals
@@ -139,6 +144,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
       const nextNonce = await proofs.check(token, keyThumbprint, request, needed.join(' '))
       const verified = present(claims, { keyThumbprint, nextNonce })
       assertCovers(verified, needed, proven)
+      assertSignIn(verified, { signIn, scope: needed.join(' '), now, by: proven })
       return verified
     },
     prepare: () => prepare(keys, refusals),
@@ -154,6 +160,22 @@ function boundKey({ cnf }: JWTPayload): string | undefined {
 
 function assertCovers({ scopes }: VerifiedToken, needed: readonly string[], refusals: TokenRefusals): void {
   if (!needed.every((name) => scopes.includes(name))) throw refusals.insufficient(needed.join(' '))
+}
+
+interface SignInCheck {
+  signIn: Pick<VerifyOptions, 'acr' | 'maxAgeSeconds'>
+  scope: string
+  now: () => number
+  by: TokenRefusals
+}
+
+/** RFC 9470 §3. A token that says nothing of its sign-in fits no demand on it: a machine's, or one whose API asks for no such claims. */
+function assertSignIn({ claims }: VerifiedToken, { signIn, scope, now, by }: SignInCheck): void {
+  const { acr: acrValues, maxAgeSeconds } = signIn
+  const { acr, auth_time: at } = claims
+  const isOfKind = acrValues === undefined || (typeof acr === 'string' && acrValues.includes(acr))
+  const isRecent = maxAgeSeconds === undefined || (typeof at === 'number' && now() / 1000 - at <= maxAgeSeconds)
+  if (!isOfKind || !isRecent) throw by.stepUp({ acrValues, maxAgeSeconds }, scope)
 }
 
 interface Reading {

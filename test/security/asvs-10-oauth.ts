@@ -99,8 +99,12 @@ export const oauth: Chapter = {
       id: 'ASVS 10.3.4',
       level: 2,
       says: 'An API that wants a strong or recent sign-in checks the token for it.',
-      state: 'not applicable',
-      note: 'The demo API wants none. Tokens can carry `acr` and `auth_time`; a challenge for a step up comes later.',
+      state: 'met',
+      tests: [
+        'a sign-in ${what} is refused, and the challenge says what would do',
+        'a request with max_age makes the person sign in anew, and the token says when and how',
+      ],
+      note: 'For an API that sets `acr` or `maxAgeSeconds` (RFC 9470); the demo API asks for neither.',
     },
     {
       id: 'ASVS 10.3.5',

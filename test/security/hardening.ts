@@ -95,6 +95,25 @@ export const hardenings: readonly Hardening[] = [
     ],
   },
   {
+    what: 'The APIs',
+    how: 'Callers of every right and of none, strange origins, repeated and replayed requests, quotas by guesses (`RATE_LIMIT_LOGIN`), and URLs that lead inside.',
+    tests: [
+      'attempts to sign in have a quota for each address, right or wrong; beyond it there is a page that says so',
+      'whose name is used makes no difference: nobody can use up the quota of a client, nor get one by inventing names',
+      'an API counts the address before it knows who calls and the caller after, and says which was too much',
+      'an origin of another client, of nobody, or of any frame reads nothing and is refused',
+      'what is for servers and for people is read by no script',
+      'the management API is read at the issuer and at origins of clients that may ask for tokens for it',
+      'nobody hands out more than they have; what is taken away may be taken by anybody who may write keys',
+      'two credentials at once are refused, whichever of them is good',
+      'a secret is shown once: the repetition comes without it and says so',
+      'a key that comes back with another request is refused, answered or not; for others it is another key',
+      'a name that leads inside, or inside as well, gets no connection',
+      'a redirect is an answer, not followed',
+      'an endless body is read as far as agreed, and then left',
+    ],
+  },
+  {
     what: '`grantry doctor`',
     how: 'An installation is broken in each way that is known, and the finding and its mend are read.',
     tests: [

@@ -57,6 +57,7 @@ export function deviceFlow(pages: DevicePages) {
     userCodeInputSource(ctx, _form, out, failure) {
       const err = failure as Failure | undefined
       if (!err) return pages.form(ctx, emptyForm(ctx))
+      leaveUnstored(ctx)
       if (err.name === 'AbortedError') return pages.done(ctx, 'refused')
       const problem = err.retryAfterSeconds === undefined ? PROBLEMS[err.name] : 'throttled'
       if (problem) return pages.form(ctx, { ...typedForm(ctx), problem, retryAfterSeconds: err.retryAfterSeconds })
@@ -92,6 +93,15 @@ export function applyDeviceRules(
       ctx.body = { ...(ctx.body as object), interval: POLL_SECONDS }
     }
   })
+}
+
+/**
+ * The library writes a token for its form into the session, and fails when that was never stored: a stranger's, who has seen
+ * no form, or whose session is over. Such a session stays as it is.
+ */
+function leaveUnstored({ oidc }: KoaContextWithOIDC): void {
+  const session = oidc.session as { exp?: number; touched: boolean } | undefined
+  if (session && session.exp === undefined) session.touched = false
 }
 
 /** Whether this request is about a device, which waits elsewhere. */

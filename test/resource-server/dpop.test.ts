@@ -225,7 +225,7 @@ test('an API may take bound tokens only', async (t) => {
 test('too little scope is said in the scheme that was used', async (t) => {
   const error = await refusal({ proofs: [await proof()], scope: 'orders:delete' })
   t.deepEqual([error.status, error.error], [403, 'insufficient_scope'])
-  t.regex(error.challenge!, /^DPoP .*scope="orders:delete"/)
+  t.regex(error.challenge!, /^DPoP .*scope="orders:read orders:write orders:delete"/)
 })
 
 test('without credentials both schemes are named', async (t) => {

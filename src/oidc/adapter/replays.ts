@@ -29,7 +29,9 @@ export function createReplays({ pool }: { pool: pg.Pool }): Replays {
   return {
     async claim(sender, id, seconds) {
       // As JSON, so that no two pairs of sender and id run together into one text.
-      const digest = createHash('sha256').update(JSON.stringify([sender, id])).digest()
+      const digest = createHash('sha256')
+        .update(JSON.stringify([sender, id]))
+        .digest()
       const claimed = await run(pool, CLAIM, [digest, Math.max(0, Math.ceil(seconds)) + MARGIN_SECONDS])
       return claimed.length === 1
     },

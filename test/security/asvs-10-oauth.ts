@@ -245,7 +245,7 @@ export const oauth: Chapter = {
       level: 3,
       says: 'Authorization requests are pushed to the server first.',
       state: 'not yet',
-      note: 'Pushed authorization requests are not offered yet.',
+      note: 'They are taken, and demanded of clients with `require_par`; not of every client.',
     },
     {
       id: 'ASVS 10.4.14',
@@ -267,7 +267,7 @@ export const oauth: Chapter = {
       level: 3,
       says: 'Clients are confidential and prove themselves with a private key.',
       state: 'not yet',
-      note: 'Client secrets are the one method; `private_key_jwt` is missing.',
+      note: 'Confidential clients may have keys instead of a secret (`private_key_jwt`); nothing obliges them to.',
     },
     {
       id: 'ASVS 10.5.1',

@@ -191,8 +191,12 @@ export const recommendations: Chapter = {
     {
       id: 'RFC 9700 2.5 b',
       says: 'Best they do so with a private key.',
-      state: 'not yet',
-      note: 'Client secrets are the one method; `private_key_jwt` is missing.',
+      state: 'met',
+      tests: [
+        'an assertion counts once over all instances, at whatever endpoint',
+        'an assertion is refused with ${what}',
+        'private, symmetric, weak and foreign keys are refused with a reason',
+      ],
     },
     {
       id: 'RFC 9700 2.6 a',

@@ -34,6 +34,7 @@ export {
   postgresReplayTable,
   type ReplayStore,
 } from './replay-store.ts'
+export { scopesToAsk } from './scopes-to-ask.ts'
 export { TokenError, type Refusals, type TokenErrorCode } from './token-error.ts'
 export {
   createTokenVerifier,

@@ -55,7 +55,7 @@ export interface Refusals extends TokenRefusals {
 export interface TokenRefusals {
   /** The token doesn't count: 401 `invalid_token`. */
   invalid(description: string, scope?: string, cause?: unknown): TokenError
-  /** A good token that may do less: 403 `insufficient_scope`, naming everything that is needed. */
+  /** A good token that may do less: 403 `insufficient_scope`, naming everything to ask for. */
   insufficient(scope: string): TokenError
   /** The person must sign in anew, or better: 401 `insufficient_user_authentication` (RFC 9470 §3), naming what would do. */
   stepUp(needs: SignInNeeds, scope?: string): TokenError

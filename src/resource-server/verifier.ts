@@ -5,6 +5,7 @@ import { createProofChecker, DPOP_ALGORITHMS, type DpopOptions, type ProvenReque
 import { createKeySource, KeysUnavailableError, type KeySource } from './jwks.ts'
 import { protectedResourceMetadataUrl } from './metadata.ts'
 import type { RevocationList } from './revocations.ts'
+import { scopesToAsk } from './scopes-to-ask.ts'
 import { createRefusals, type Refusals, type TokenRefusals } from './token-error.ts'
 
 export interface TokenVerifierOptions {
@@ -159,7 +160,7 @@ function boundKey({ cnf }: JWTPayload): string | undefined {
 }
 
 function assertCovers({ scopes }: VerifiedToken, needed: readonly string[], refusals: TokenRefusals): void {
-  if (!needed.every((name) => scopes.includes(name))) throw refusals.insufficient(needed.join(' '))
+  if (!needed.every((name) => scopes.includes(name))) throw refusals.insufficient(scopesToAsk(scopes, needed).join(' '))
 }
 
 interface SignInCheck {

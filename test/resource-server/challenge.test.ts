@@ -56,13 +56,13 @@ test('a bad token is invalid_token, with the scope that is needed', async (t) =>
   )
 })
 
-test('too little scope is 403 with what is needed', async (t) => {
+test('too little scope is 403 with what is needed beside what was granted, so that a client loses nothing by asking for it', async (t) => {
   const error = await refusal({ authorization: `Bearer ${good}` }, 'orders:delete')
   t.is(error.status, 403)
   t.is(
     error.challenge,
     `Bearer ${metadata}, error="insufficient_scope", ` +
-      'error_description="The access token does not cover this request", scope="orders:delete"',
+      'error_description="The access token does not cover this request", scope="orders:read orders:write orders:delete"',
   )
 })
 

@@ -32,6 +32,7 @@ import { openAccountEvents, type AccountEvents } from './events/feed.ts'
 import { webhookRoutes } from './events/receive.ts'
 import { createDeliveryVerifier } from './events/verify.ts'
 import { listen } from './listen.ts'
+import { mcpRoutes } from './mcp/routes.ts'
 import { migrateOrders, sharedSecret } from './orders/schema.ts'
 import { playgroundRoutes } from './playground.ts'
 
@@ -110,6 +111,7 @@ function createHandler(config: DemoConfig, parts: Parts): RequestListener {
   app.use(trace(log))
   app.use(renderProblems({ log, typeBase: `${url}/problems#` }))
   for (const part of createOrdersApi({ ...parts, verifier, issuer, clientId, origins, rateLimit })) app.use(part)
+  for (const part of mcpRoutes({ ...parts, issuer, origins, rateLimit })) app.use(part)
   for (const router of routers) app.use(router.routes()).use(router.allowedMethods())
   const handle = app.callback()
   return (request, response) => void handle(request, response)

@@ -58,17 +58,36 @@ export async function makeDemoClient(db: Knex, name: DemoClientName, place: Demo
   return { client_id: client.id, client_secret: secret }
 }
 
-/** Makes the resource of the orders API, or adds what it lacks. Of what somebody else added, nothing goes. */
-export async function prepareDemoResource(db: Knex, { apiUrl, actor }: DemoPlace): Promise<void> {
-  const known = await findResource(db, apiUrl)
+/** Makes the resources of the orders API and of its MCP server, or adds what they lack. Of what somebody else added, nothing goes. */
+export async function prepareDemoResources(db: Knex, { apiUrl, actor }: DemoPlace): Promise<void> {
+  await prepareResource(db, { audience: apiUrl, name: 'Demo orders API', actor })
+  // Assistants come unannounced: what nobody registered may ask the person, here and nowhere else.
+  const selfRegisteredScopes = SCOPES.map(({ name }) => name)
+  await prepareResource(db, {
+    audience: `${apiUrl}/mcp`,
+    name: 'Demo orders for assistants',
+    actor,
+    selfRegisteredScopes,
+  })
+}
+
+interface WantedResource {
+  audience: string
+  name: string
+  actor: string
+  /** Only of one that is made: an operator who closes it is not overruled at the next start. */
+  selfRegisteredScopes?: string[]
+}
+
+async function prepareResource(db: Knex, { audience, actor, ...wanted }: WantedResource): Promise<void> {
+  const known = await findResource(db, audience)
   if (!known) {
-    const settings = { name: 'Demo orders API', tokenClaims: [...CLAIMS], scopes: SCOPES }
-    await createResource(db, { ...settings, audience: apiUrl, actor })
+    await createResource(db, { ...wanted, tokenClaims: [...CLAIMS], scopes: SCOPES, audience, actor })
     return
   }
   const missing = SCOPES.filter(({ name }) => !known.scopes.some((scope) => scope.name === name))
   const scopes = missing.length > 0 ? [...known.scopes, ...missing] : undefined
-  await updateResource(db, apiUrl, { scopes, tokenClaims: union(known.tokenClaims, CLAIMS) }, { actor })
+  await updateResource(db, audience, { scopes, tokenClaims: union(known.tokenClaims, CLAIMS) }, { actor })
 }
 
 /**

@@ -20,7 +20,7 @@ import {
   demoClientNames,
   demoClients,
   makeDemoClient,
-  prepareDemoResource,
+  prepareDemoResources,
   type DemoPlace,
 } from './demo-registry.ts'
 import { prepareDemoWebhook } from './demo-webhook.ts'
@@ -126,7 +126,7 @@ async function writeWhole(path: string, text: string): Promise<void> {
 async function complete(db: AuthServer['db'], { apiKey, demo }: FirstRun, place: DemoPlace): Promise<void> {
   const { web, service, spa, reference } = demo.clients
   const ids = { web: web.client_id, service: service.client_id, spa: spa.client_id, reference: reference.client_id }
-  await prepareDemoResource(db.knex, place)
+  await prepareDemoResources(db.knex, place)
   await completeDemoClients(db.knex, ids, place)
   const key = await findApiKey(db.pool, apiKey)
   if (!key) return
@@ -138,7 +138,7 @@ async function complete(db: AuthServer['db'], { apiKey, demo }: FirstRun, place:
 
 async function seed(db: Knex, place: DemoPlace): Promise<Omit<FirstRun, 'issuer'>> {
   const hasher = createPasswordHasher()
-  await prepareDemoResource(db, place)
+  await prepareDemoResources(db, place)
   const [user, admin, key, ...clients] = await Promise.all([
     demoUser(db, hasher, { username: 'alice', name: 'Alice Example', roles: [] }),
     demoUser(db, hasher, { username: 'olivia', name: 'Olivia Operator', roles: ['orders-admin', 'grantry-admin'] }),

@@ -6,7 +6,7 @@ import { createPasswordHasher } from '../../src/registry/users/password.ts'
 import { setPassword } from '../../src/registry/users/set-password.ts'
 import { buildClient, buildResource, buildUser, type TestClient } from '../support/registry.ts'
 import { StepVisitor } from '../support/step-visitor.ts'
-import { redeem, refresh, Visitor } from '../support/visitor.ts'
+import { redeem, refresh, Visitor, type Answer } from '../support/visitor.ts'
 import { fileTeardown, inParallel, internalErrors, startPair, until, type Pair } from './pair.ts'
 
 const file = fileTeardown()
@@ -86,6 +86,28 @@ test('two tabs that sign in at once in a fresh browser leave it signed in', asyn
   t.is(await personIn(browser, client), person.id)
 })
 
+test('an app that is opened in two tabs at once for the first time gets one family, and both codes count', async (t) => {
+  const { issuer, instances, db } = pair
+  const person = await buildUser(db)
+  const browser = new Visitor(issuer, instances)
+  await browser.authorize(await buildClient(db, { firstParty: true }), person)
+  for (const [round, firstParty] of [true, false, true, false].entries()) {
+    const client = await buildClient(db, { firstParty })
+    const requests = [1, 2].map(() => browser.request_uri(client))
+    const pages = await Promise.all(requests.map(({ url }) => browser.open(url)))
+    const ends = firstParty ? pages : await Promise.all(pages.map((page) => browser.allow(page)))
+    const answers = await Promise.all(
+      ends.map((end, tab) => redeem(issuer, client, answerOf(end.url, requests[tab]!), instances[tab])),
+    )
+    t.deepEqual(answers.map(({ status }) => status), [200, 200], `round ${round}`) // prettier-ignore
+    t.is((await db.knex('grants').where({ client_id: client.client_id })).length, 1)
+    const later = await Promise.all(answers.map(({ body }) => refresh(issuer, client, body.refresh_token)))
+    t.deepEqual(later.map(({ status }) => status), [200, 200], `refreshed in round ${round}`) // prettier-ignore
+    const sids = answers.map(({ body }) => decodeJwt(body.id_token ?? '').sid)
+    t.is(new Set(sids).size, 1)
+  }
+})
+
 test('a password that was right when it was typed opens nothing once it has been changed', async (t) => {
   const { issuer, instances, db } = pair
   const [client, person] = [await buildClient(db, { firstParty: true }), await buildUser(db)]
@@ -120,14 +142,18 @@ test('a sign-in that races a password change leaves no session, no code and no t
 
     t.deepEqual(await sessionsOf(person.id), [], `round ${round}`)
     t.is(await personIn(browser, client), 'login_required')
-    const parameters = new URL(end.url).searchParams
-    const code = parameters.get('code') ?? undefined
-    const answer = { url: new URL(client.redirect_uri), code, error: undefined, verifier, state, parameters }
-    if (code) t.is((await redeem(issuer, client, answer)).body.error, 'invalid_grant', `round ${round}`)
+    const answer = answerOf(end.url, { verifier, state })
+    if (answer.code) t.is((await redeem(issuer, client, answer)).body.error, 'invalid_grant', `round ${round}`)
     t.deepEqual(await db.knex('grants').where({ user_id: person.id }), [], `round ${round}`)
   }
   t.is((await refresh(issuer, client, 'x')).body.error, 'invalid_grant')
 })
+
+function answerOf(target: string, { verifier, state }: { verifier: string; state: string }): Answer {
+  const url = new URL(target)
+  const parameters = url.searchParams
+  return { url, code: parameters.get('code') ?? undefined, error: undefined, verifier, state, parameters }
+}
 
 async function openSignIn(browser: Visitor, client: TestClient) {
   return browser.open(browser.request_uri(client, { prompt: 'login' }).url)

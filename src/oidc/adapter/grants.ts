@@ -1,5 +1,6 @@
 import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
 import { registryId } from '../../registry/clients/metadata-url.ts'
+import { claimedPlace, GrantPlaceTaken, type GrantPlace } from '../grant-place.ts'
 import { PASSWORD_SET_AT, passwordOfSignIn } from '../sign-in.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 import { revokedMeanwhile } from './artifacts.ts'
@@ -10,7 +11,9 @@ import { run, statement } from './statement.ts'
 // password or withdraws the consent: no family is born from what has just ended, and re-enabling finds nothing to revive.
 // Users, clients, sessions, consents, grants: everybody locks in this order. A request either signs in by the password that
 // is the person's now ($7), or goes on in a session of theirs that nothing has ended; and the person still allows what it is
-// granted ($8), for this request read the consent some time ago.
+// granted ($8), for this request read the consent some time ago. A grant for a place in the session ($10) is made only if the
+// one that the request saw there ($11) still stands there, and stands there from then on: the session's row is read again
+// once its lock is ours. Where the session is still another person's, it is theirs until it is saved.
 const INSERT = statement(`
   with living as (
     select u.id as user_id, c.id as client_id, ${PASSWORD_SET_AT} as password_set_at, c.first_party
@@ -18,7 +21,8 @@ const INSERT = statement(`
     where u.id = $2 and u.disabled_at is null and c.id = $3 and c.disabled_at is null
     for share
   ), session as (
-    select s.user_id, s.ended_at from sessions s, living where s.uid = $4 for share of s
+    select s.user_id, s.ended_at, s.authorizations -> $3::text as held
+    from sessions s, living where s.uid = $4 for no key update of s
   ), allowed as (
     select coalesce(r.audience, '') as audience, to_jsonb(a.scopes) as scopes
     from living
@@ -26,15 +30,24 @@ const INSERT = statement(`
     left join resources r on r.id = a.resource_id
     where a.expires_at is null or a.expires_at > now()
     for share of a
+  ),
+  made as (
+    insert into grants (id, user_id, client_id, session_uid, payload, expires_at)
+    select $1, living.user_id, living.client_id, case when $9 then $4 end, $5, to_timestamp($6)
+    from living left join session on true
+    where session.ended_at is null and (living.password_set_at = $7 or session.user_id = living.user_id)
+      and (living.first_party or not exists (
+        select 1 from jsonb_each($8) as wanted (audience, scopes)
+        where not wanted.scopes <@ coalesce((select a.scopes from allowed a where a.audience = wanted.audience), '[]')))
+      and ($10::jsonb is null or session.user_id <> living.user_id
+        or coalesce(session.held ->> 'grantId', $11::text, '') = coalesce($11::text, ''))
+    returning id
+  ), placed as (
+    update sessions s set authorizations = s.authorizations || jsonb_build_object($3::text, $10::jsonb)
+    from made, session
+    where s.uid = $4 and $10 is not null and (session.user_id is null or session.user_id = $2)
   )
-  insert into grants (id, user_id, client_id, session_uid, payload, expires_at)
-  select $1, living.user_id, living.client_id, case when $9 then $4 end, $5, to_timestamp($6)
-  from living left join session on true
-  where session.ended_at is null and (living.password_set_at = $7 or session.user_id = living.user_id)
-    and (living.first_party or not exists (
-      select 1 from jsonb_each($8) as wanted (audience, scopes)
-      where not wanted.scopes <@ coalesce((select a.scopes from allowed a where a.audience = wanted.audience), '[]')))
-  returning id`)
+  select made.id, session.held from living left join session on true left join made on true`)
 
 const UPDATE = statement('update grants set payload = $2 where id = $1 returning id')
 const FIND = statement('select payload from grants where id = $1')
@@ -43,14 +56,26 @@ const FIND = statement('select payload from grants where id = $1')
 const loaded = new WeakMap<KoaContextWithOIDC, Set<string>>()
 
 export function createGrants({ pool }: AdapterDependencies, families: Families): Adapter {
+  /** @throws GrantPlaceTaken */
   async function insert(id: string, payload: AdapterPayload): Promise<unknown[]> {
     const { ctx } = Provider
+    const place = claimedPlace(ctx)
     const sessionUid = ctx?.oidc.session?.uid ?? null
     const { accountId, clientId, exp } = payload
     const values = [id, accountId, registryId(clientId ?? ''), sessionUid, JSON.stringify(payload), exp]
     // A device is elsewhere: what it gets is not of the browser in which somebody approved it.
     const isOfSession = ctx?.oidc.deviceCode === undefined
-    return run(pool, INSERT, [...values, passwordOfSignIn(ctx), JSON.stringify(scopesByAudience(payload)), isOfSession])
+    const [row] = await run<{ id: string | null; held: GrantPlace | null }>(pool, INSERT, [
+      ...values,
+      passwordOfSignIn(ctx),
+      JSON.stringify(scopesByAudience(payload)),
+      isOfSession,
+      place ? JSON.stringify({ ...place, grantId: id }) : null,
+      place?.grantId ?? null,
+    ])
+    if (row?.id) return [row]
+    if (place && row?.held?.grantId && row.held.grantId !== place.grantId) throw new GrantPlaceTaken(row.held)
+    return []
   }
 
   return {

@@ -3,6 +3,7 @@
  * grant is made from it for one session and client, and all tokens under it form one family: a replayed token on the phone
  * must not kill the laptop.
  */
+import { randomBytes } from 'node:crypto'
 import { interactionPolicy, type Grant, type KoaContextWithOIDC } from 'oidc-provider'
 import type { Database } from '../../database/connect.ts'
 import { recordChange } from '../../events/audit.ts'
@@ -11,6 +12,7 @@ import { isCustomSchemeRedirect, isLoopbackRedirect } from '../../registry/clien
 import { consentedScopes } from '../../registry/consents/queries.ts'
 import type { User } from '../../registry/users/user.ts'
 import { asksForOtherAccount, isForDevice, rememberBrowser } from '../device-flow.ts'
+import { claimPlace, GrantPlaceTaken } from '../grant-place.ts'
 import { requestedBy } from '../origin.ts'
 import { passwordOfSignIn, passwordSetAt } from '../sign-in.ts'
 import { policyOf } from './client-metadata.ts'
@@ -101,16 +103,44 @@ export function createGrantLoader({ db, management }: { db: Database; management
     if (isForDevice(ctx)) rememberBrowser(ctx)
     const requested = requestedScopes(ctx)
     const approval = await approvedScopes(ctx, db, requested)
-    const existing = await existingGrant(ctx)
-    if (existing && covers(grantedScopes(existing, requested), requested)) return existing
-    if (!approval || !covers(approval.scopes, requested)) return existing
-    const grant = existing ?? new ctx.oidc.provider.Grant({ accountId: account.accountId, clientId: client.clientId })
-    // First the trace: a grant that could not leave one is not made.
-    if (approval.by === 'first-party')
-      await recordSkippedConsent(ctx, db, account.accountId, client.clientId, requested)
-    widen(grant, requested)
+    const { accountId } = account
+    let isRecorded = false
+    for (;;) {
+      const existing = await existingGrant(ctx)
+      if (existing && covers(grantedScopes(existing, requested), requested)) return existing
+      if (!approval || !covers(approval.scopes, requested)) return existing
+      const grant = existing ?? new ctx.oidc.provider.Grant({ accountId, clientId: client.clientId })
+      // First the trace: a grant that could not leave one is not made.
+      if (approval.by === 'first-party' && !isRecorded)
+        await recordSkippedConsent(ctx, db, accountId, client.clientId, requested)
+      isRecorded = true
+      widen(grant, requested)
+      if (await isSaved(ctx, grant)) return grant
+    }
+  }
+}
+
+/**
+ * Saves a grant in the session's place for this app.
+ * @returns false when another tab was there first: the session of this request then has the grant of that one
+ */
+async function isSaved(ctx: KoaContextWithOIDC, grant: Grant): Promise<boolean> {
+  const { client, session } = ctx.oidc
+  // A native app's tokens do not hang on the session; each sign-in is a family of its own.
+  if (client && session && policyOf(client).kind !== 'native' && !isForDevice(ctx)) {
+    const { clientId } = client
+    const sid = session.sidFor(clientId) ?? randomBytes(16).toString('base64url')
+    session.sidFor(clientId, sid)
+    claimPlace(ctx, { sid, grantId: session.grantIdFor(clientId) })
+  }
+  try {
     await grant.save()
-    return grant
+    return true
+  } catch (error) {
+    if (!(error instanceof GrantPlaceTaken) || !client || !session || !error.by.grantId) throw error
+    session.sidFor(client.clientId, error.by.sid)
+    session.grantIdFor(client.clientId, error.by.grantId)
+    return false
   }
 }
 

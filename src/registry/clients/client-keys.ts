@@ -66,7 +66,7 @@ function checkedKey(given: unknown, name: string): ClientKey {
   if (kid !== undefined && (typeof kid !== 'string' || !KID.test(kid)))
     throw invalid(`${name} must have a kid of visible ASCII characters, 200 at most`)
   if (use !== undefined && use !== 'sig') throw invalid(`${name} is not for signatures: its use is ${shown(use)}`)
-  if (alg !== undefined && !sort.algorithms.includes(alg)) {
+  if (alg !== undefined && !sort.algorithms.some((each) => each === alg)) {
     throw invalid(`${name} has the alg ${shown(alg)}, not ${sort.algorithms.join(' or ')}`)
   }
   const names: (keyof ClientKey)[] = ['kty', 'kid', 'use', 'alg', ...sort.members]

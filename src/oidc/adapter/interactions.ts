@@ -7,7 +7,7 @@
  * Resuming is a claim: three parallel resumes of one consent must not give three codes. A decision that arrives after the
  * claim finds nothing to write to, so it can't bring the interaction back.
  */
-import { errors, type Adapter, type AdapterPayload } from 'oidc-provider'
+import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider'
 import { digestSecret as digest } from '../../lib/secret.ts'
 import { open, seal, SealError } from '../../lib/master-key.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
@@ -46,7 +46,8 @@ export function createInteractions({ pool, masterKeys }: AdapterDependencies): A
       const [row] = await run<{ payload: string }>(pool, FIND, [digest(id)])
       if (!row) return undefined
       try {
-        return JSON.parse(open(masterKeys, PURPOSE, row.payload).toString()) as AdapterPayload
+        const payload = JSON.parse(open(masterKeys, PURPOSE, row.payload).toString()) as AdapterPayload
+        return isAtItsDoor(payload) ? payload : undefined
       } catch (error) {
         // Sealed with a master key that was dropped since: the person begins again.
         if (error instanceof SealError) return undefined
@@ -59,4 +60,11 @@ export function createInteractions({ pool, masterKeys }: AdapterDependencies): A
       }
     },
   }
+}
+
+/** A device's request has no checked redirect URI, and must not be resumed where answers are sent to one; nor the other way. */
+function isAtItsDoor({ deviceCode }: AdapterPayload): boolean {
+  const route = Provider.ctx?.oidc.route
+  if (route === 'resume') return deviceCode === undefined
+  return route !== 'device_resume' || deviceCode !== undefined
 }

@@ -47,6 +47,9 @@ const endpoints: [string, string?][] = [
   ['/jwks', 'GET, HEAD, OPTIONS'],
   ['/.well-known/openid-configuration', 'GET, HEAD, OPTIONS'],
   ['/.well-known/oauth-authorization-server', 'GET, HEAD, OPTIONS'],
+  ['/device_authorization', 'POST, OPTIONS'],
+  ['/device', 'GET, HEAD, POST'],
+  ['/device/UID', 'GET, HEAD'],
   ['/logout', 'GET, HEAD'],
   ['/logout/confirm', 'POST'],
   ['/logout/success', 'GET, HEAD'],
@@ -73,6 +76,8 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TR
 
 const NAMES = [
   'client_id',
+  'user_code',
+  'xsrf',
   'client_secret',
   'redirect_uri',
   'response_type',

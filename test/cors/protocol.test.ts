@@ -27,7 +27,7 @@ const DOCUMENTS = [
   '/.well-known/oauth-protected-resource/api',
 ]
 const SCRIPTED: Record<string, string> = { '/token': 'POST', '/revoke': 'POST', '/userinfo': 'GET, HEAD, POST' }
-const NEVER = ['/introspect']
+const NEVER = ['/introspect', '/device_authorization']
 const PAGES = [
   '/authorize',
   '/authorize/x',
@@ -35,6 +35,8 @@ const PAGES = [
   '/account',
   '/logout',
   '/logout/confirm',
+  '/device',
+  '/device/x',
   '/problems',
   '/',
 ]

@@ -40,6 +40,7 @@ function newBrowser(): Listener {
 /** Sign-in, consent, account page and logout, with what comes in between. */
 async function visit(browser: Listener, person: Credentials): Promise<void> {
   await browser.authorize(app, person)
+  await browser.submit(await browser.open('/device'), '/device', { user_code: 'BBBB-BBBB' })
   await browser.open('/account')
   await browser.submit(await browser.open('/logout'), /\/logout\/confirm$/, { logout: 'yes' })
 }

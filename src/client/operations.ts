@@ -488,6 +488,8 @@ export type ListClientsFilters = {
     | 'first_party'
     | 'profile'
     | 'dpop_bound_access_tokens'
+    | 'require_par'
+    | 'jwks'
     | 'built_in'
     | 'self_registered'
     | 'disabled'
@@ -656,6 +658,8 @@ export type ListWebhookDeliveriesFilters = {
     | 'client.secret_rotated'
     | 'client.secret_deleted'
     | 'client.deleted'
+    | 'registration_token.created'
+    | 'registration_token.revoked'
     | 'resource.created'
     | 'resource.updated'
     | 'resource.deleted'
@@ -736,6 +740,8 @@ export type ListAuditEventsFilters = {
     | 'api_key.update'
     | 'api_key.rotate'
     | 'api_key.revoke'
+    | 'registration_token.create'
+    | 'registration_token.revoke'
     | 'webhook.create'
     | 'webhook.update'
     | 'webhook.rotate_secret'
@@ -992,6 +998,8 @@ export type AuditEvent = {
     | 'api_key.update'
     | 'api_key.rotate'
     | 'api_key.revoke'
+    | 'registration_token.create'
+    | 'registration_token.revoke'
     | 'webhook.create'
     | 'webhook.update'
     | 'webhook.rotate_secret'
@@ -1042,8 +1050,8 @@ export type Client = {
   kind: 'web' | 'spa' | 'native' | 'service'
   /** What people read on the consent page. */
   name: string
-  /** How it proves itself at the token endpoint. Default: `client_secret_basic`, or `none` without a secret. */
-  token_endpoint_auth_method: 'none' | 'client_secret_basic' | 'client_secret_post'
+  /** How it proves itself at the token endpoint. Default: `client_secret_basic`, `private_key_jwt` where keys are given, or `none` for those that can keep neither. */
+  token_endpoint_auth_method: 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
   /** Default: what the kind usually needs. */
   grant_types: (
     'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
@@ -1062,6 +1070,12 @@ export type Client = {
   profile: 'baseline' | 'mcp' | 'fapi2'
   /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
   dpop_bound_access_tokens: boolean
+  /** It must push its authorization requests (RFC 9126): one that is made by address is refused. */
+  require_par: boolean
+  /** Its public keys, for `private_key_jwt` and for nothing else (RFC 7517 §5). */
+  jwks: {
+    keys: ClientKey[]
+  } | null
   /** Part of Grantry itself: it can be read and nothing else. */
   built_in: boolean
   /** It registered itself: it may ask for what resources open to such clients, and always asks for consent. */
@@ -1115,8 +1129,8 @@ export type ClientAccessRequest = {
 export type ClientChange = {
   /** What people read on the consent page. */
   name?: string
-  /** How it proves itself at the token endpoint. Default: `client_secret_basic`, or `none` without a secret. */
-  token_endpoint_auth_method?: 'none' | 'client_secret_basic' | 'client_secret_post'
+  /** How it proves itself at the token endpoint. Default: `client_secret_basic`, `private_key_jwt` where keys are given, or `none` for those that can keep neither. */
+  token_endpoint_auth_method?: 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
   /** Default: what the kind usually needs. */
   grant_types?: (
     'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
@@ -1135,6 +1149,12 @@ export type ClientChange = {
   profile?: 'baseline' | 'mcp' | 'fapi2'
   /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
   dpop_bound_access_tokens?: boolean
+  /** It must push its authorization requests (RFC 9126): one that is made by address is refused. */
+  require_par?: boolean
+  /** Its public keys, for `private_key_jwt` and for nothing else (RFC 7517 §5). */
+  jwks?: {
+    keys: ClientKey[]
+  } | null
   /** What it may ask of resources. The list is set as a whole. */
   access?: ClientAccessRequest[]
   /** true shuts the client out and ends its tokens; false lets it in again. */
@@ -1183,14 +1203,27 @@ export type ClientEnabledEvent = EventEnvelope & {
   }
 }
 
+/** A public JWK: EC P-256, OKP Ed25519 or RSA with 2048 bits or more. */
+export type ClientKey = {
+  kty: 'EC' | 'OKP' | 'RSA'
+  kid?: string
+  use?: string
+  alg?: string
+  crv?: string
+  x?: string
+  y?: string
+  n?: string
+  e?: string
+}
+
 /** What is left out takes its default. Whether the client is disabled stays as it is. */
 export type ClientReplacement = {
   /** `web` runs on a server and keeps a secret, `spa` runs in a browser, `native` on a device, `service` is a machine that acts for itself. It never changes. */
   kind?: 'web' | 'spa' | 'native' | 'service'
   /** What people read on the consent page. */
   name: string
-  /** How it proves itself at the token endpoint. Default: `client_secret_basic`, or `none` without a secret. */
-  token_endpoint_auth_method?: 'none' | 'client_secret_basic' | 'client_secret_post'
+  /** How it proves itself at the token endpoint. Default: `client_secret_basic`, `private_key_jwt` where keys are given, or `none` for those that can keep neither. */
+  token_endpoint_auth_method?: 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
   /** Default: what the kind usually needs. */
   grant_types?: (
     'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
@@ -1209,6 +1242,12 @@ export type ClientReplacement = {
   profile?: 'baseline' | 'mcp' | 'fapi2'
   /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
   dpop_bound_access_tokens?: boolean
+  /** It must push its authorization requests (RFC 9126): one that is made by address is refused. */
+  require_par?: boolean
+  /** Its public keys, for `private_key_jwt` and for nothing else (RFC 7517 §5). */
+  jwks?: {
+    keys: ClientKey[]
+  } | null
   /** What it may ask of resources. The list is set as a whole. */
   access?: ClientAccessRequest[]
 }
@@ -1339,8 +1378,8 @@ export type CreatedClient = {
   kind: 'web' | 'spa' | 'native' | 'service'
   /** What people read on the consent page. */
   name: string
-  /** How it proves itself at the token endpoint. Default: `client_secret_basic`, or `none` without a secret. */
-  token_endpoint_auth_method: 'none' | 'client_secret_basic' | 'client_secret_post'
+  /** How it proves itself at the token endpoint. Default: `client_secret_basic`, `private_key_jwt` where keys are given, or `none` for those that can keep neither. */
+  token_endpoint_auth_method: 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
   /** Default: what the kind usually needs. */
   grant_types: (
     'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
@@ -1359,6 +1398,12 @@ export type CreatedClient = {
   profile: 'baseline' | 'mcp' | 'fapi2'
   /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
   dpop_bound_access_tokens: boolean
+  /** It must push its authorization requests (RFC 9126): one that is made by address is refused. */
+  require_par: boolean
+  /** Its public keys, for `private_key_jwt` and for nothing else (RFC 7517 §5). */
+  jwks: {
+    keys: ClientKey[]
+  } | null
   /** Part of Grantry itself: it can be read and nothing else. */
   built_in: boolean
   /** It registered itself: it may ask for what resources open to such clients, and always asks for consent. */
@@ -1492,6 +1537,8 @@ export type Event =
   | ClientSecretRotatedEvent
   | ClientSecretDeletedEvent
   | ClientDeletedEvent
+  | RegistrationTokenCreatedEvent
+  | RegistrationTokenRevokedEvent
   | ResourceCreatedEvent
   | ResourceUpdatedEvent
   | ResourceDeletedEvent
@@ -1684,8 +1731,8 @@ export type NewClient = {
   kind: 'web' | 'spa' | 'native' | 'service'
   /** What people read on the consent page. */
   name: string
-  /** How it proves itself at the token endpoint. Default: `client_secret_basic`, or `none` without a secret. */
-  token_endpoint_auth_method?: 'none' | 'client_secret_basic' | 'client_secret_post'
+  /** How it proves itself at the token endpoint. Default: `client_secret_basic`, `private_key_jwt` where keys are given, or `none` for those that can keep neither. */
+  token_endpoint_auth_method?: 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
   /** Default: what the kind usually needs. */
   grant_types?: (
     'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
@@ -1704,6 +1751,12 @@ export type NewClient = {
   profile?: 'baseline' | 'mcp' | 'fapi2'
   /** It gets no token without a DPoP proof of its key (RFC 9449). Default: false. */
   dpop_bound_access_tokens?: boolean
+  /** It must push its authorization requests (RFC 9126): one that is made by address is refused. */
+  require_par?: boolean
+  /** Its public keys, for `private_key_jwt` and for nothing else (RFC 7517 §5). */
+  jwks?: {
+    keys: ClientKey[]
+  } | null
   /** What it may ask of resources. The list is set as a whole. */
   access?: ClientAccessRequest[]
 }
@@ -1800,6 +1853,25 @@ export type PlacedEvent = Event & {
 /** A refresh token was used again after its time: its family is revoked. */
 export type RefreshTokenReuseDetectedEvent = EventEnvelope & {
   type: 'refresh_token.reuse_detected'
+  data: Record<string, never>
+}
+
+/** A token was made with which apps register themselves. */
+export type RegistrationTokenCreatedEvent = EventEnvelope & {
+  type: 'registration_token.created'
+  data: {
+    /** Whom or what it is for. */
+    name: string
+    /** How many apps may register with it; null: any number. */
+    most_uses: number | null
+    /** When it ends. */
+    expires_at: string | null
+  }
+}
+
+/** A token with which apps register themselves ended. */
+export type RegistrationTokenRevokedEvent = EventEnvelope & {
+  type: 'registration_token.revoked'
   data: Record<string, never>
 }
 

@@ -65,9 +65,17 @@ import { createStorage } from './oidc/adapter/adapter.ts'
 import { expired } from './oidc/adapter/expired.ts'
 import { currentProvider, type CurrentProvider } from './oidc/current-provider.ts'
 import { createInteractionGateway } from './oidc/interaction-gateway.ts'
-import { anonymousPaths, cacheablePaths, clientPaths, corsPaths, isForScripts, protocolMethods } from './oidc/routes.ts'
+import {
+  anonymousPaths,
+  cacheablePaths,
+  clientPaths,
+  corsPaths,
+  isForScripts,
+  protocolMethods,
+  registrationPath,
+} from './oidc/routes.ts'
 import { createStrangers } from './outbound/stranger.ts'
-import { createRegistration, REGISTRATION_PATH } from './registration/registration.ts'
+import { createRegistration } from './registration/registration.ts'
 import { createClientOrigins, type ClientOrigins } from './registry/clients/origins.ts'
 import { sweepUnusedClients } from './registry/clients/unused.ts'
 import { ensureManagementResource } from './registry/resources/built-in.ts'
@@ -255,7 +263,7 @@ function createApp({
   app.use(on(isPublic, cors({ isAllowed: 'anyone', methods: ['GET', 'HEAD'] })))
   app.use(on((path) => corsPaths.has(path), protocolCors(origins)))
   // Whoever registers is not known yet, and neither is an origin of theirs; there are no cookies to ride along.
-  app.use(on((path) => path === REGISTRATION_PATH, cors({ isAllowed: 'anyone', methods: ['POST'] })))
+  app.use(on((path) => path === registrationPath, cors({ isAllowed: 'anyone', methods: ['POST'] })))
   app.use(on((path) => isBelow(MANAGEMENT_BASE, path), managementCors({ issuer, origins })))
   // Which policy stands before which path: authorization requests by address in memory; these by address for all instances;
   // the APIs ('address' before, 'api' after they know who calls) by themselves.
@@ -263,7 +271,7 @@ function createApp({
   app.use(
     pathLimits(limiter, [
       { policy: 'token', paths: clientPaths, refuse: refuseClient },
-      { policy: 'registration', paths: new Set([REGISTRATION_PATH]), refuse: refuseClient },
+      { policy: 'registration', paths: new Set([registrationPath]), refuse: refuseClient },
       { policy: 'login', paths: signInPath, refuse: tooMany(renderer), isQuiet: true },
     ]),
   )
@@ -271,7 +279,7 @@ function createApp({
   app.use(management)
   app.use(serveAssets(renderer))
   app.use(cacheable(cacheablePaths, config.keys.jwksMaxAgeSeconds))
-  app.use(createRegistration({ db, ...config.registration }))
+  app.use(createRegistration({ db, path: registrationPath, ...config.registration }))
   app.use(protocol(provider.handle))
   for (const page of createInteractions({
     issuer: config.issuer,

@@ -15,6 +15,7 @@ import { exitStatus, failureLine } from './failure.ts'
 import { keyCommands } from './key.ts'
 import { doctorCommand } from './doctor.ts'
 import { migrateCommands } from './migrate.ts'
+import { registrationTokenCommands } from './registration-token.ts'
 import { resourceCommands } from './resource.ts'
 import { serveCommand } from './serve.ts'
 import { UsageError, type Terminal } from './terminal.ts'
@@ -26,6 +27,7 @@ const NOUNS = [
   userCommands,
   resourceCommands,
   apiKeyCommands,
+  registrationTokenCommands,
   keyCommands,
   eventCommands,
   webhookCommands,

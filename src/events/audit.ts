@@ -32,6 +32,8 @@ export const auditActions = [
   'api_key.update',
   'api_key.rotate',
   'api_key.revoke',
+  'registration_token.create',
+  'registration_token.revoke',
   'webhook.create',
   'webhook.update',
   'webhook.rotate_secret',

@@ -5,7 +5,7 @@
 import type { z } from 'zod'
 import type { EventDefinition } from './catalogue/definition.ts'
 import { consents, logins, sessions, users } from './catalogue/people.ts'
-import { apiKeys, clients, keys, resources, webhooks } from './catalogue/registry.ts'
+import { apiKeys, clients, keys, registrationTokens, resources, webhooks } from './catalogue/registry.ts'
 import { tokens } from './catalogue/tokens.ts'
 
 /** Channels gather types by what they are about; whoever follows one needs its scope beside `events:read`. */
@@ -31,6 +31,7 @@ export const eventCatalogue = {
   ...inChannel('consents', consents),
   ...inChannel('tokens', tokens),
   ...inChannel('clients', clients),
+  ...inChannel('clients', registrationTokens),
   ...inChannel('resources', resources),
   ...inChannel('api-keys', apiKeys),
   ...inChannel('keys', keys),

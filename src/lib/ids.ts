@@ -6,7 +6,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 
-export type IdPrefix = 'usr' | 'cli' | 'res' | 'sec' | 'con' | 'apk' | 'evt' | 'whk' | 'dlv'
+export type IdPrefix = 'usr' | 'cli' | 'res' | 'sec' | 'con' | 'apk' | 'evt' | 'whk' | 'dlv' | 'rgt'
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 const BODY = /^[a-z2-7]{26}$/

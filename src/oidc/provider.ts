@@ -18,13 +18,13 @@ import { acceptRetiredNonces, claimProofs, dpop, DPOP_ALGORITHMS } from './confi
 import { expiresWithSession, issueRefreshToken, lifetimes } from './configuration/lifetimes.ts'
 import { createManagementRules } from './configuration/management.ts'
 import { resourceIndicators } from './configuration/resources.ts'
-import { keepErrorsOnPages } from './configuration/self-registered.ts'
+import { keepErrorsOnPages, noteUseOfSelfRegistered } from './configuration/self-registered.ts'
 import { answerForStructuredTokens, createIntrospectionPolicy } from './introspection/answer.ts'
 import { createJwtAccessTokens } from './introspection/jwt-access-token.ts'
 import { applyDeviceRules, deviceFlow, type DevicePages } from './device-flow.ts'
 import { reportErrors, reportTokens, type IssuedTokens } from './listeners.ts'
 import { applyModelRules } from './model-rules.ts'
-import { isResumePath, routes } from './routes.ts'
+import { isResumePath, registrationPath, routes } from './routes.ts'
 
 /** The pages that the library asks for; interactions/ fills them in. */
 export interface ProtocolPages {
@@ -58,6 +58,7 @@ export function createProvider(deps: ProviderDependencies, keys: KeySet): Provid
   answerFailures(provider, deps.log)
   resumeWithoutQuery(provider)
   closeRedemptions(provider, deps.storage)
+  noteUseOfSelfRegistered(provider, deps.db)
   applyDeviceRules(provider, deps)
   const jwts = createJwtAccessTokens({ pool: deps.db.pool, issuer: deps.config.issuer }, keys)
   const { families } = deps.storage
@@ -112,14 +113,9 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
   const management = createManagementRules(config.issuer)
   return {
     adapter: (model: string) => storage.adapter(model),
-    // Answered in front of the library (registration/), so it does not know.
-    ...(config.registration.mode === 'off'
-      ? {}
-      : { discovery: { registration_endpoint: config.issuer + REGISTRATION } }),
     jwks: keys.jwks as NonNullable<Configuration['jwks']>,
     routes,
-    // The library's own support is an experiment with a cache for each process; see client-documents/.
-    ...(config.clientDocuments.enabled && { discovery: { client_id_metadata_document_supported: true } }),
+    discovery: whatTheLibraryDoesNotKnow(config),
     // OAuth 2.1: the code flow alone, with PKCE S256 for every client (RFC 9700 §2.1.1).
     responseTypes: ['code'],
     pkce: { required: () => true },
@@ -169,6 +165,15 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
       pushedAuthorizationRequests: { enabled: true },
     },
   } satisfies Configuration
+}
+
+/** Of what is answered in front of the library, or behind it. */
+function whatTheLibraryDoesNotKnow({ issuer, registration, clientDocuments }: Config): Configuration['discovery'] {
+  return {
+    ...(registration.mode === 'off' ? {} : { registration_endpoint: issuer + registrationPath }),
+    // The library's own support is an experiment with a cache for each process; see client-documents/.
+    ...(clientDocuments.enabled ? { client_id_metadata_document_supported: true } : {}),
+  }
 }
 
 /** `__Host-` pins a cookie to this host and path / (RFC 6265bis §4.1.3.2); browsers take it over TLS only. */

@@ -12,6 +12,9 @@ export const routes = {
   end_session: '/logout',
 } as const
 
+/** Where apps register themselves; answered in front of the library (registration/). */
+export const registrationPath = '/register'
+
 const WELL_KNOWN = ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server']
 
 /** Documents that verifiers and clients may cache. */

@@ -25,6 +25,8 @@ import { rotateSecret } from '../../src/registry/clients/rotate-secret.ts'
 import { updateClient } from '../../src/registry/clients/update.ts'
 import { grantConsent } from '../../src/registry/consents/grant.ts'
 import { withdrawConsent } from '../../src/registry/consents/withdraw.ts'
+import { createRegistrationToken } from '../../src/registry/registration-tokens/create.ts'
+import { revokeRegistrationToken } from '../../src/registry/registration-tokens/revoke.ts'
 import { createResource } from '../../src/registry/resources/create.ts'
 import { deleteResource } from '../../src/registry/resources/delete.ts'
 import { updateResource } from '../../src/registry/resources/update.ts'
@@ -88,7 +90,7 @@ export function everyVerb(db: Database, actor: Actor): Verbs {
     log: createLogger({ level: 'silent' }),
     refreshReuseSeconds: 10,
   })
-  let [userId, clientId, resourceId, apiKeyId, uid, grantId] = ['', '', '', '', '', '']
+  let [userId, clientId, resourceId, apiKeyId, registrationTokenId, uid, grantId] = ['', '', '', '', '', '', '']
   const signIn = async () => (uid = await session(knex, userId))
   const grant = (scopes: string[]) =>
     knex.transaction((trx) =>
@@ -156,6 +158,15 @@ export function everyVerb(db: Database, actor: Actor): Verbs {
     ['api_key.update', () => updateApiKey(knex, { apiKeyId, changes: { name: 'Robot' }, actor })],
     ['api_key.rotate', async () => secretly((await rotateApiKey(knex, { apiKeyId, actor })).value)],
     ['api_key.revoke', () => revokeApiKey(knex, { apiKeyId, actor })],
+    [
+      'registration_token.create',
+      async () => {
+        const made = await createRegistrationToken(knex, { name: 'Partner', actor })
+        registrationTokenId = made.token.id
+        secretly(made.value)
+      },
+    ],
+    ['registration_token.revoke', () => revokeRegistrationToken(knex, { id: registrationTokenId, actor })],
     [['key.publish', 'key.publish'], () => turnKeysOver(db, { policy, masterKeys })],
     [
       ['key.retire', 'key.activate', 'key.publish'],

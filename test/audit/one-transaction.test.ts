@@ -12,6 +12,7 @@ const CHANGED = [
   'sessions',
   'grants',
   'api_keys',
+  'registration_tokens',
   'signing_keys',
 ]
 
@@ -66,7 +67,7 @@ test('what changes nothing records nothing', async (t) => {
     await prepare()
     await run()
     const log = await entries(knex)
-    if (/^(user|client|resource)\.(update|disable|enable)|withdraw|api_key\.revoke|rewrap$/.test(actions.join())) {
+    if (/^(user|client|resource)\.(update|disable|enable)|withdraw|(?:api_key|registration_token)\.revoke|rewrap$/.test(actions.join())) {
       await run()
       t.deepEqual(await entries(knex), log, actions.join())
     }

@@ -22,6 +22,7 @@ test('a rate limit names its algorithm, requests and seconds, or is off', (t) =>
     api: { algorithm: 'leaky-bucket', quota: 1_000_000, windowSeconds: 3600 },
     token: { algorithm: 'sliding-window', quota: 6000, windowSeconds: 60 },
     login: 'off',
+    registration: { algorithm: 'sliding-window', quota: 100, windowSeconds: 3600 },
   })
 })
 

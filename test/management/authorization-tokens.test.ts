@@ -189,7 +189,7 @@ test('a client that registered itself gets no token for the management API, what
     { message: /invalid_target/ },
     'told on a page: nobody is sent to a client that nobody knows',
   )
-  t.is((await token(server.issuer, service, { grant_type: 'client_credentials' })).body.error, 'unauthorized_client')
+  t.is((await token(server.issuer, service, { grant_type: 'client_credentials' })).body.error, 'invalid_request')
 })
 
 test('a client asks for no management scope beyond its registration', async (t) => {

@@ -26,6 +26,15 @@ export const clients = {
   }),
 }
 
+export const registrationTokens = {
+  'registration_token.created': event('A token was made with which apps register themselves.', {
+    name: z.string().describe('Whom or what it is for.'),
+    most_uses: z.int().nullable().describe('How many apps may register with it; null: any number.'),
+    expires_at: momentOrNull('When it ends.'),
+  }),
+  'registration_token.revoked': event('A token with which apps register themselves ended.'),
+}
+
 const audience = z.string().describe('The audience of its tokens.')
 
 export const resources = {

@@ -3,6 +3,8 @@
  * the registry says of them is bounded here once more, whatever it says.
  */
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
+import type { Database } from '../../database/connect.ts'
+import { noteClientUse } from '../../registry/clients/unused.ts'
 import { policyOf, type Policy } from './client-metadata.ts'
 
 /** What may differ from one such client to the next. */
@@ -32,6 +34,20 @@ export function keepErrorsOnPages(provider: Provider): void {
   // The library tells of the error first, and then asks it whether it may go to the client.
   events.prependListener('authorization.error', (ctx, error) => {
     const { client } = ctx.oidc
-    if (client && policyOf(client).selfRegistered) error.allow_redirect = false
+    if (!client || !policyOf(client).selfRegistered) return
+    error.allow_redirect = false
+    // Of errors that are always sent on, it has set the status of a redirect.
+    if (ctx.status < 400) ctx.status = 400
+  })
+}
+
+/** Before the answer leaves: one that nobody uses is deleted some day, and one that was just given tokens is in use. */
+export function noteUseOfSelfRegistered(provider: Provider, { pool }: Pick<Database, 'pool'>): void {
+  provider.use(async (ctx, next) => {
+    await next()
+    const { route, client } = ctx.oidc ?? {}
+    if (route !== 'token' || ctx.status !== 200 || !client) return
+    const { id, selfRegistered } = policyOf(client)
+    if (selfRegistered) await noteClientUse(pool, id)
   })
 }

@@ -77,7 +77,6 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TR
 const NAMES = [
   'client_id',
   'user_code',
-  'xsrf',
   'client_secret',
   'redirect_uri',
   'response_type',

@@ -133,7 +133,8 @@ test(
       .map((part) => Buffer.from(part).toString('base64url'))
       .join('.')}`,
   }),
-  'invalid_request',
+  'invalid_client',
+  401,
 )
 test(
   unproven,
@@ -193,7 +194,6 @@ test(notGranted, 'a refresh token', 'service', { grant_type: 'refresh_token', re
 for (const grant_type of [
   'password',
   'implicit',
-  'urn:ietf:params:oauth:grant-type:device_code',
   'urn:ietf:params:oauth:grant-type:token-exchange',
   'urn:ietf:params:oauth:grant-type:jwt-bearer',
   'urn:ietf:params:oauth:grant-type:saml2-bearer',
@@ -208,6 +208,10 @@ for (const grant_type of [
   test(notGranted, JSON.stringify(grant_type), 'web', parameters, 'unsupported_grant_type')
   test(notGranted, JSON.stringify(grant_type), 'service', parameters, 'unsupported_grant_type')
 }
+// The grant exists, and is not for these clients.
+const byDevice = { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: 'e' }
+test(notGranted, 'a device code', 'web', byDevice, 'invalid_request')
+test(notGranted, 'a device code', 'service', byDevice, 'invalid_request')
 test(
   notGranted,
   'two grants at once',

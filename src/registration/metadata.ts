@@ -95,10 +95,15 @@ function kindOf(method: TokenEndpointAuthMethod, applicationType: string | undef
   return isNative ? 'native' : 'spa'
 }
 
-/** Of what it wishes, what is of OpenID; scopes of resources are looked up when they are asked for. */
+/**
+ * Of what it wishes, what is of OpenID; scopes of resources are looked up when they are asked for. An app that refreshes may
+ * ask for `offline_access` as soon as discovery names it, whether or not it wished for it before (MCP authorization,
+ * refresh tokens); it gets no more by it than its grant gives.
+ */
 function openidScopesOf(scope: string | undefined, refreshes: boolean): OpenidScope[] {
-  const wished = scope?.split(' ') ?? openidScopes
-  const known = openidScopes.filter((name) => wished.includes(name) && (name !== 'offline_access' || refreshes))
+  const wished = new Set(scope?.split(' ') ?? openidScopes)
+  if (refreshes) wished.add('openid').add('offline_access')
+  const known = openidScopes.filter((name) => wished.has(name) && (name !== 'offline_access' || refreshes))
   return known.includes('openid') ? known : []
 }
 

@@ -17,6 +17,7 @@ import { createGrantLoader, interactionRules } from './configuration/consent.ts'
 import { acceptRetiredNonces, claimProofs, dpop, DPOP_ALGORITHMS } from './configuration/dpop.ts'
 import { expiresWithSession, issueRefreshToken, lifetimes } from './configuration/lifetimes.ts'
 import { createManagementRules } from './configuration/management.ts'
+import { enforceProfiles, fapi, rotateRefreshToken } from './configuration/profiles.ts'
 import { resourceIndicators } from './configuration/resources.ts'
 import { keepErrorsOnPages, noteUseOfSelfRegistered } from './configuration/self-registered.ts'
 import { answerForStructuredTokens, createIntrospectionPolicy } from './introspection/answer.ts'
@@ -47,6 +48,8 @@ export interface ProviderDependencies {
   onTokens?: ((tokens: IssuedTokens) => void) | undefined
 }
 
+const CLIENT_AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const
+
 /** One provider for one set of signing keys. Making one costs under a millisecond; all state is in the database. */
 export function createProvider(deps: ProviderDependencies, keys: KeySet): Provider {
   const provider = new Provider(deps.config.issuer, configuration(deps, keys))
@@ -65,6 +68,7 @@ export function createProvider(deps: ProviderDependencies, keys: KeySet): Provid
   answerForStructuredTokens(provider, { jwts, families, mayIntrospect: createIntrospectionPolicy(deps.db) })
   reportErrors(provider, deps.log)
   keepErrorsOnPages(provider)
+  enforceProfiles(provider)
   if (deps.onTokens) reportTokens(provider, deps.onTokens)
   return provider
 }
@@ -123,7 +127,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
     claims,
     acrValues: [PASSWORD_SIGN_IN.acr],
     subjectTypes: ['public'],
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    clientAuthMethods: [...CLIENT_AUTH_METHODS],
     assertJwtClientAuthClaimsAndHeader: createAssertionCheck(config.issuer),
     extraClientMetadata: { properties: [POLICY] },
     clientDefaults: {
@@ -132,7 +136,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
       id_token_signed_response_alg: 'RS256',
     },
     enabledJWA: {
-      idTokenSigningAlgValues: ['RS256'],
+      idTokenSigningAlgValues: ['RS256', 'ES256'],
       clientAuthSigningAlgValues: [...ASSERTION_ALGORITHMS],
       dPoPSigningAlgValues: [...DPOP_ALGORITHMS],
     },
@@ -142,7 +146,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
     ttl: lifetimes(config),
     expiresWithSession,
     issueRefreshToken,
-    rotateRefreshToken: true,
+    rotateRefreshToken,
     loadExistingGrant: createGrantLoader({ db, management }),
     interactions: { policy: interactionRules(management), url: (_ctx, { uid }) => `/interaction/${uid}` },
     cookies: cookies(config.issuer, masterKeys),
@@ -162,6 +166,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
         postLogoutSuccessSource: (ctx) => pages.loggedOut(ctx),
       },
       dPoP: dpop(masterKeys),
+      fapi,
       pushedAuthorizationRequests: { enabled: true },
     },
   } satisfies Configuration
@@ -169,7 +174,14 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
 
 /** Of what is answered in front of the library, or behind it. */
 function whatTheLibraryDoesNotKnow({ issuer, registration, clientDocuments }: Config): Configuration['discovery'] {
+  const proofs = ['revocation', 'introspection'].flatMap((name) => [
+    [`${name}_endpoint_auth_methods_supported`, CLIENT_AUTH_METHODS],
+    [`${name}_endpoint_auth_signing_alg_values_supported`, ASSERTION_ALGORITHMS],
+  ])
   return {
+    // RFC 8414 §2: left out, revocation would mean client_secret_basic alone. All endpoints take the same.
+    ...(Object.fromEntries(proofs) as Record<string, readonly string[]>),
+    prompt_values_supported: ['none', 'login', 'consent'],
     ...(registration.mode === 'off' ? {} : { registration_endpoint: issuer + registrationPath }),
     // The library's own support is an experiment with a cache for each process; see client-documents/.
     ...(clientDocuments.enabled ? { client_id_metadata_document_supported: true } : {}),

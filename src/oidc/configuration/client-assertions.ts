@@ -4,6 +4,7 @@
  * wide is narrowed here.
  */
 import { errors, type Configuration, type KoaContextWithOIDC } from 'oidc-provider'
+import { requireAssertionAlgorithm } from './profiles.ts'
 
 /** No HS*: a secret that both sides know proves nothing to a third. `EdDSA` is the older name of `Ed25519` (RFC 9864). */
 export const ASSERTION_ALGORITHMS = ['ES256', 'Ed25519', 'EdDSA', 'PS256', 'RS256'] as const
@@ -23,7 +24,8 @@ type Check = NonNullable<Configuration['assertJwtClientAuthClaimsAndHeader']>
  * @throws InvalidClientAuth
  */
 export function createAssertionCheck(issuer: string): Check {
-  return (_ctx: KoaContextWithOIDC, claims, header) => {
+  return (_ctx: KoaContextWithOIDC, claims, header, client) => {
+    requireAssertionAlgorithm(client, header.alg)
     const audiences = [claims.aud].flat()
     if (audiences.length !== 1 || audiences[0] !== issuer) refuse('aud must be the issuer identifier and nothing else')
     if (!TYPES.includes(header.typ as string | undefined)) refuse('typ must be client-authentication+jwt or JWT')

@@ -6,6 +6,7 @@ import { errors, type Client, type KoaContextWithOIDC, type ResourceServer } fro
 import type pg from 'pg'
 import { findResourceByAudience } from '../../registry/resources/queries.ts'
 import { policyOf, type Policy } from './client-metadata.ts'
+import { requireResource } from './profiles.ts'
 import type { ManagementRules } from './management.ts'
 
 const MOST_RESOURCES = 20
@@ -23,6 +24,7 @@ export function resourceIndicators({ pool }: { pool: pg.Pool }, management: Mana
       oneOf?: readonly string[],
     ): string | readonly string[] | undefined {
       if (oneOf) return oneOf.length === 1 ? oneOf[0] : oneOf
+      requireResource(ctx, client)
       const { access } = policyOf(client)
       const only = access.length === 1 ? access[0] : undefined
       const asksForIt =

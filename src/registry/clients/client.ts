@@ -3,9 +3,12 @@
  * prove themselves and what they may ask for. It knows nothing of the protocol library, of HTTP or of the other nouns; of
  * resource servers it knows the ids and scopes that its own table refers to.
  */
+import { normalAudience } from '../../lib/audience.ts'
 import { normalText, plainTextProblem } from '../../lib/plain-text.ts'
 import { RegistryError } from '../registry-error.ts'
 import { checkedClientKeys, type ClientKeys } from './client-keys.ts'
+import { checkProfile, profileDefaults } from './profiles.ts'
+import { checkLogoutUri } from './logout-uri.ts'
 import { originProblem, postLogoutRedirectUriProblem, redirectUriProblem } from './redirect-uri.ts'
 
 /**
@@ -14,8 +17,15 @@ import { originProblem, postLogoutRedirectUriProblem, redirectUriProblem } from 
  */
 export type ClientKind = 'web' | 'spa' | 'native' | 'service'
 export const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
+export const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
 /** Every grant that a client may be registered for. */
-export const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials', DEVICE_GRANT] as const
+export const grantTypes = [
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+  DEVICE_GRANT,
+  EXCHANGE_GRANT,
+] as const
 export type GrantType = (typeof grantTypes)[number]
 export type TokenEndpointAuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
 /** A set of rules that a client keeps to, beyond those for all: see profiles.ts. */
@@ -36,6 +46,10 @@ export interface Client {
   grantTypes: GrantType[]
   redirectUris: string[]
   postLogoutRedirectUris: string[]
+  /** Where it is told of sessions that have ended (OpenID Connect Back-Channel Logout 1.0 §2.2). */
+  backchannelLogoutUri: string | null
+  /** It can do nothing with a logout token that names no session. */
+  backchannelLogoutSessionRequired: boolean
   /** Browser origins whose scripts may call the token endpoint. */
   allowedOrigins: string[]
   openidScopes: OpenidScope[]
@@ -48,6 +62,8 @@ export interface Client {
   requirePar: boolean
   /** The public keys of a client that proves itself by `private_key_jwt`, and of no other. */
   jwks: ClientKeys | null
+  /** Audiences whose access tokens it may exchange (RFC 8693); what it may get for them is its access. */
+  exchangeFrom: string[]
   /** Part of Grantry itself: can't be disabled or deleted. */
   builtIn: boolean
   /** Registered itself, so that nobody vouches for it: never gets tokens for the management API. */
@@ -98,6 +114,8 @@ export interface ClientSettings {
   grantTypes: GrantType[]
   redirectUris: string[]
   postLogoutRedirectUris: string[]
+  backchannelLogoutUri: string | null
+  backchannelLogoutSessionRequired: boolean
   allowedOrigins: string[]
   openidScopes: OpenidScope[]
   firstParty: boolean
@@ -105,6 +123,7 @@ export interface ClientSettings {
   dpopBoundAccessTokens: boolean
   requirePar: boolean
   jwks: ClientKeys | null
+  exchangeFrom: string[]
 }
 
 /** Settings as callers give them: what is left out, or undefined, takes its default or stays as it is. */
@@ -149,8 +168,9 @@ const RULES: Record<ClientKind, KindRules> = {
   },
   service: {
     authMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
-    grantTypes: ['client_credentials'],
-    essentialGrants: ['client_credentials'],
+    // An API that calls other APIs for the people who call it is a service, too.
+    grantTypes: ['client_credentials', EXCHANGE_GRANT],
+    essentialGrants: ['client_credentials', EXCHANGE_GRANT],
     openidScopes: [],
     defaults: { grantTypes: ['client_credentials'], openidScopes: [] },
   },
@@ -174,23 +194,30 @@ export function withDefaults(kind: ClientKind, given: GivenSettings & { name: st
   const { authMethods, defaults } = ruleOf(kind)
   const grantTypes = given.grantTypes ?? [...defaults.grantTypes]
   const redirectUris = given.redirectUris ?? []
+  const profile = given.profile ?? 'baseline'
+  const set = profileDefaults(profile, grantTypes)
   return {
     name: given.name,
     // Keys that are given say by themselves how the client will prove that it has them.
     tokenEndpointAuthMethod:
-      given.tokenEndpointAuthMethod ?? (given.jwks ? 'private_key_jwt' : (authMethods[0] as TokenEndpointAuthMethod)),
+      given.tokenEndpointAuthMethod ??
+      set.tokenEndpointAuthMethod ??
+      (given.jwks ? 'private_key_jwt' : (authMethods[0] as TokenEndpointAuthMethod)),
     grantTypes,
     redirectUris,
     postLogoutRedirectUris: given.postLogoutRedirectUris ?? [],
+    backchannelLogoutUri: given.backchannelLogoutUri ?? null,
+    backchannelLogoutSessionRequired: given.backchannelLogoutSessionRequired ?? false,
     allowedOrigins: given.allowedOrigins ?? (kind === 'spa' ? originsOf(redirectUris) : []),
     openidScopes:
       given.openidScopes ??
       defaults.openidScopes.filter((scope) => scope !== 'offline_access' || grantTypes.includes('refresh_token')),
     firstParty: given.firstParty ?? false,
-    profile: given.profile ?? 'baseline',
-    dpopBoundAccessTokens: given.dpopBoundAccessTokens ?? false,
-    requirePar: given.requirePar ?? false,
+    profile,
+    dpopBoundAccessTokens: given.dpopBoundAccessTokens ?? set.dpopBoundAccessTokens ?? false,
+    requirePar: given.requirePar ?? set.requirePar ?? false,
     jwks: given.jwks ?? null,
+    exchangeFrom: given.exchangeFrom ?? [],
   }
 }
 
@@ -212,18 +239,22 @@ export function checkedSettings(kind: ClientKind, settings: ClientSettings): Cli
     allowedOrigins: unique(settings.allowedOrigins),
     openidScopes: unique(settings.openidScopes),
     jwks: settings.jwks && checkedClientKeys(settings.jwks),
+    exchangeFrom: unique(settings.exchangeFrom.map(checkedAudience)),
   }
   checkAuthentication(kind, rules, checked)
   checkKeys(checked)
   checkGrantTypes(kind, rules, checked.grantTypes)
+  checkExchange(checked)
   checkUris(kind, checked)
   checkOpenidScopes(kind, rules, checked)
+  checkLogoutUri(kind, checked)
   if (checked.requirePar && !checked.grantTypes.includes('authorization_code')) {
     throw invalid('require_par', 'a client without authorization_code has no authorization requests to push')
   }
   if (checked.firstParty && kind === 'service') {
     throw invalid('first_party', 'a service client asks nobody for consent, so it has none to skip')
   }
+  checkProfile(kind, checked)
   return checked
 }
 
@@ -253,6 +284,23 @@ function checkGrantTypes(kind: ClientKind, rules: KindRules, grantTypes: GrantTy
   if (!rules.essentialGrants.some((grant) => grantTypes.includes(grant))) {
     throw invalid('grant_types', `a ${kind} client needs ${rules.essentialGrants.join(' or ')}`)
   }
+}
+
+function checkExchange({ grantTypes, exchangeFrom }: ClientSettings): void {
+  const mayExchange = grantTypes.includes(EXCHANGE_GRANT)
+  if (mayExchange && exchangeFrom.length === 0) {
+    throw invalid('exchange_from', 'token exchange needs the audiences whose tokens may be exchanged')
+  }
+  if (!mayExchange && exchangeFrom.length > 0) {
+    throw invalid('exchange_from', `this is for clients with the grant ${EXCHANGE_GRANT}`)
+  }
+  if (exchangeFrom.length > MOST_URIS) throw invalid('exchange_from', `there may be at most ${MOST_URIS} audiences`)
+}
+
+function checkedAudience(text: string): string {
+  const audience = normalAudience(text)
+  if (audience === undefined) throw invalid('exchange_from', `${shown(text)} is no audience`)
+  return audience
 }
 
 function checkUris(kind: ClientKind, settings: ClientSettings): void {

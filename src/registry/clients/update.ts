@@ -15,7 +15,9 @@ import {
   type GivenSettings,
 } from './client.ts'
 import { toColumns } from './create.ts'
+import { requireLogoutUri } from './logout-uri.ts'
 import { presentClient } from './present.ts'
+import { profileDefaults } from './profiles.ts'
 import { lockClient, lockedDetails } from './queries.ts'
 import { checkSelfRegistered } from './self-registered.ts'
 
@@ -28,6 +30,8 @@ export interface ChangeOptions {
   actor: Actor
   /** Only if the client is still at this version. */
   ifVersion?: number | undefined
+  /** Whether it may be told of logouts at an address inside (development). */
+  allowPrivate?: boolean | undefined
   guard?: ClientGuard | undefined
 }
 
@@ -47,7 +51,7 @@ export async function updateClient(
   db: Knex,
   id: string,
   change: ClientChange,
-  { actor, ifVersion, guard }: ChangeOptions,
+  { actor, ifVersion, allowPrivate = false, guard }: ChangeOptions,
 ): Promise<ClientDetails> {
   return db.transaction(async (trx) => {
     const client = await lockClient(trx, id)
@@ -56,6 +60,8 @@ export async function updateClient(
     const before = await lockedDetails(trx, id)
     guard?.(before)
     const settings = checkedSettings(client.kind, merge(client, change))
+    const { backchannelLogoutUri: uri } = settings
+    if (uri !== client.backchannelLogoutUri) requireLogoutUri(uri, { allowPrivate })
     if (client.selfRegistered) checkSelfRegistered(client.kind, settings, change.access)
     const changed: string[] = (Object.keys(settings) as (keyof ClientSettings)[])
       .filter((name) => !isDeepStrictEqual(settings[name], client[name]))
@@ -102,19 +108,33 @@ function keysAfter(client: Client, { tokenEndpointAuthMethod: method, jwks }: Cl
   return method === undefined || method === 'private_key_jwt' ? client.jwks : null
 }
 
+type LogoutSettings = Pick<ClientSettings, 'backchannelLogoutUri' | 'backchannelLogoutSessionRequired'>
+
+/** Without an address, what is asked of the messages to it goes too, unless it is said again. */
+function logoutAfter(client: Client, change: ClientChange): LogoutSettings {
+  const { backchannelLogoutUri: uri = client.backchannelLogoutUri, backchannelLogoutSessionRequired: asked } = change
+  const kept = uri !== null && client.backchannelLogoutSessionRequired
+  return { backchannelLogoutUri: uri, backchannelLogoutSessionRequired: asked ?? kept }
+}
+
 function merge(client: Client, change: ClientChange): ClientSettings {
+  // A switch to a profile sets what the profile asks for.
+  const set = change.profile ? profileDefaults(change.profile, change.grantTypes ?? client.grantTypes) : {}
   return {
     name: change.name ?? client.name,
-    tokenEndpointAuthMethod: change.tokenEndpointAuthMethod ?? client.tokenEndpointAuthMethod,
+    tokenEndpointAuthMethod:
+      change.tokenEndpointAuthMethod ?? set.tokenEndpointAuthMethod ?? client.tokenEndpointAuthMethod,
     grantTypes: change.grantTypes ?? client.grantTypes,
     redirectUris: change.redirectUris ?? client.redirectUris,
     postLogoutRedirectUris: change.postLogoutRedirectUris ?? client.postLogoutRedirectUris,
+    ...logoutAfter(client, change),
     allowedOrigins: change.allowedOrigins ?? client.allowedOrigins,
     openidScopes: change.openidScopes ?? client.openidScopes,
     firstParty: change.firstParty ?? client.firstParty,
     profile: change.profile ?? client.profile,
-    dpopBoundAccessTokens: change.dpopBoundAccessTokens ?? client.dpopBoundAccessTokens,
-    requirePar: change.requirePar ?? client.requirePar,
+    dpopBoundAccessTokens: change.dpopBoundAccessTokens ?? set.dpopBoundAccessTokens ?? client.dpopBoundAccessTokens,
+    requirePar: change.requirePar ?? set.requirePar ?? client.requirePar,
     jwks: keysAfter(client, change),
+    exchangeFrom: change.exchangeFrom ?? client.exchangeFrom,
   }
 }

@@ -28,10 +28,11 @@ export function applyCommand(program: Command, terminal: Terminal): void {
     .option('--prune', 'delete what the lists of the file leave out')
     .option('--json', 'print one JSON document and nothing else')
     .action(
-      answering(terminal, async ({ db }, { file, dryRun = false, prune = false }: ApplyOptions) => {
+      answering(terminal, async ({ db, config }, { file, dryRun = false, prune = false }: ApplyOptions) => {
         try {
           const source = readDeclaration(await readText(file, terminal.stdin))
-          return answerOf(await applyDeclaration(db, source, { actor: ACTOR, prune, dryRun }), dryRun)
+          const { allowPrivate } = config.webhooks
+          return answerOf(await applyDeclaration(db, source, { actor: ACTOR, prune, dryRun, allowPrivate }), dryRun)
         } catch (error) {
           if (!(error instanceof DeclarationError)) throw error
           tellMistakes(error, file, terminal)

@@ -41,6 +41,8 @@ interface SettingOptions extends CommonOptions {
   name?: string
   redirectUri?: GivenList
   postLogoutRedirectUri?: GivenList
+  backchannelLogoutUri?: string | false
+  backchannelLogoutSessionRequired?: boolean
   origin?: GivenList
   openidScope?: GivenList
   allow?: GivenList
@@ -64,8 +66,9 @@ export function clientCommands(program: Command, terminal: Terminal): void {
     .addOption(new Option('--kind <kind>', 'what it is').choices(clientKinds).makeOptionMandatory())
     .requiredOption('--name <name>', 'what people read on the consent page')
     .action(
-      answering(terminal, async ({ db }, options: SettingOptions & { kind: ClientKind; name: string }) => {
-        const settings = { ...settingsOf(options), name: options.name }
+      answering(terminal, async ({ db, config }, options: SettingOptions & { kind: ClientKind; name: string }) => {
+        const { allowPrivate } = config.webhooks
+        const settings = { ...settingsOf(options), name: options.name, allowPrivate }
         const { client, secret } = await createClient(db.knex, { kind: options.kind, ...settings, actor: ACTOR })
         return secret === undefined ? record(presentClient(client)) : withSecret(client, secret)
       }),
@@ -102,6 +105,8 @@ export function clientCommands(program: Command, terminal: Terminal): void {
   withSettings(verb(noun, 'update <client>', 'change what is given and leave the rest; lists are replaced as a whole'))
     .option('--name <name>', 'what people read on the consent page')
     .option('--no-post-logout-redirect-uri', 'take them all away')
+    .option('--no-backchannel-logout-uri', 'it is told of no logout any more')
+    .option('--no-backchannel-logout-session-required', 'a logout token may leave the session out')
     .option('--no-origin', 'take them all away')
     .option('--no-openid-scope', 'take them all away')
     .option('--no-allow', 'take all access away')
@@ -109,9 +114,11 @@ export function clientCommands(program: Command, terminal: Terminal): void {
     .option('--no-dpop-bound', 'it gets tokens without a proof, too')
     .option('--no-require-par', 'it may make authorization requests by address')
     .action(
-      answering(terminal, async ({ db }, options: SettingOptions, id = '') => {
+      answering(terminal, async ({ db, config }, options: SettingOptions, id = '') => {
         requireSome(options)
-        return record(presentClient(await updateClient(db.knex, id, settingsOf(options), { actor: ACTOR })))
+        const { allowPrivate } = config.webhooks
+        const client = await updateClient(db.knex, id, settingsOf(options), { actor: ACTOR, allowPrivate })
+        return record(presentClient(client))
       }),
     )
 
@@ -149,6 +156,8 @@ function withSettings(command: Command): Command {
   return command
     .option('--redirect-uri <uri>', 'where a browser may be sent with a code (repeatable)', repeated)
     .option('--post-logout-redirect-uri <uri>', 'where it may be sent after logout (repeatable)', repeated)
+    .option('--backchannel-logout-uri <uri>', 'where it is told of sessions that have ended')
+    .option('--backchannel-logout-session-required', 'what it is told must name the session')
     .option('--origin <origin>', 'browser origin whose scripts may ask for tokens (repeatable)', repeated)
     .option('--allow <access>', '"<audience> <scope> <scope>": what it may ask of an API (repeatable)', repeated)
     .option('--openid-scope <scope>', 'openid, profile, email or offline_access (repeatable)', repeated)
@@ -166,6 +175,8 @@ function settingsOf(options: SettingOptions): ClientChange {
     name: options.name,
     redirectUris: listOf(options.redirectUri),
     postLogoutRedirectUris: listOf(options.postLogoutRedirectUri),
+    backchannelLogoutUri: options.backchannelLogoutUri === false ? null : options.backchannelLogoutUri,
+    backchannelLogoutSessionRequired: options.backchannelLogoutSessionRequired,
     allowedOrigins: listOf(options.origin),
     openidScopes: listOf<OpenidScope>(options.openidScope),
     grantTypes: listOf<GrantType | 'device_code'>(options.grant)?.map((type) =>

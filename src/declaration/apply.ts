@@ -14,6 +14,8 @@ export interface ApplyOptions {
   prune: boolean
   /** Does everything and takes it back, so that whatever would stand in the way is met. */
   dryRun: boolean
+  /** Whether clients may be told of logouts at an address inside (development). */
+  allowPrivate: boolean
 }
 
 export interface Applied {
@@ -58,10 +60,16 @@ export async function applyDeclaration(
   }
 }
 
-async function apply(trx: Knex, { declaration, mistakeAt }: Source, { actor, prune, dryRun }: ApplyOptions) {
+async function apply(
+  trx: Knex,
+  { declaration, mistakeAt }: Source,
+  { actor, prune, dryRun, allowPrivate }: ApplyOptions,
+) {
   const state = await readState(trx)
   const mistakes: Mistake[] = []
-  const desired = desiredOf(declaration, state, { prune }, (path, message) => mistakes.push(mistakeAt(path, message)))
+  const desired = desiredOf(declaration, state, { prune, allowPrivate }, (path, message) =>
+    mistakes.push(mistakeAt(path, message)),
+  )
   if (mistakes.length > 0) throw new DeclarationError(mistakes)
 
   const { steps, unchanged } = differenceOf(desired, state, { prune })

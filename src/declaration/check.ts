@@ -10,6 +10,7 @@ import {
   type ClientSettings,
   type GivenSettings,
 } from '../registry/clients/client.ts'
+import { requireLogoutUri } from '../registry/clients/logout-uri.ts'
 import { originProblem, postLogoutRedirectUriProblem, redirectUriProblem } from '../registry/clients/redirect-uri.ts'
 import { RegistryError } from '../registry/registry-error.ts'
 import {
@@ -52,7 +53,7 @@ export type Report = (path: Path, message: string) => void
 export function desiredOf(
   declaration: Declaration,
   state: State,
-  { prune }: { prune: boolean },
+  { prune, allowPrivate }: { prune: boolean; allowPrivate: boolean },
   report: Report,
 ): Desired {
   const resources = declaration.resources?.map((declared, index) =>
@@ -66,7 +67,7 @@ export function desiredOf(
 
   const offered = offeredScopes(resources, state, prune)
   const clients = declaration.clients?.map((declared, index) =>
-    desiredClient(declared, state, offered, within(report, ['clients', index])),
+    desiredClient(declared, { state, offered, allowPrivate }, within(report, ['clients', index])),
   )
   refuseTwice(clients ?? [], keyOf, (index) =>
     report(['clients', index], 'is declared twice: give each an id of its own'),
@@ -133,8 +134,7 @@ function offeredScopes(desired: DesiredResource[] | undefined, state: State, pru
 
 function desiredClient(
   declared: DeclaredClient,
-  state: State,
-  offered: Map<string, Set<string>>,
+  { state, offered, allowPrivate }: { state: State; offered: Map<string, Set<string>>; allowPrivate: boolean },
   report: Report,
 ): DesiredClient {
   const { id, kind } = declared
@@ -143,10 +143,14 @@ function desiredClient(
   if (existing?.builtIn) report(['id'], 'is part of Grantry itself and not declared')
   if (existing?.selfRegistered) report(['id'], 'is of a client that registered itself, which is not declared')
   if (existing && existing.kind !== kind) report(['kind'], `never changes: it is ${existing.kind}`)
+  const settings = clientSettings(declared, report)
+  const { backchannelLogoutUri: uri } = settings
+  const refusal = complaint(() => requireLogoutUri(uri, { allowPrivate }))
+  if (refusal && uri !== existing?.backchannelLogoutUri) report(['backchannel_logout_uri'], refusal.message)
   return {
     id,
     kind,
-    settings: clientSettings(declared, report),
+    settings,
     disabled: declared.disabled,
     access: desiredAccess(declared.access ?? [], offered, report),
     existing,
@@ -184,6 +188,8 @@ function clientSettings(declared: DeclaredClient, report: Report): ClientSetting
     postLogoutRedirectUris: declared.post_logout_redirect_uris?.filter(
       (uri) => !postLogoutRedirectUriProblem(uri, kind),
     ),
+    backchannelLogoutUri: declared.backchannel_logout_uri,
+    backchannelLogoutSessionRequired: declared.backchannel_logout_session_required,
     allowedOrigins: declared.allowed_origins?.filter((origin) => !originProblem(origin)),
     openidScopes: declared.openid_scopes,
     firstParty: declared.first_party,
@@ -198,6 +204,8 @@ function clientSettings(declared: DeclaredClient, report: Report): ClientSetting
     grantTypes: undefined,
     redirectUris: kind === 'service' ? [] : ['https://neutral.example/callback'],
     postLogoutRedirectUris: [],
+    backchannelLogoutUri: null,
+    backchannelLogoutSessionRequired: false,
     allowedOrigins: [],
     openidScopes: undefined,
     firstParty: false,

@@ -49,6 +49,8 @@ const client = z.strictObject({
   grant_types: z.array(z.enum(grantTypes)).optional(),
   redirect_uris: z.array(z.string()).optional(),
   post_logout_redirect_uris: z.array(z.string()).optional(),
+  backchannel_logout_uri: z.string().nullable().optional(),
+  backchannel_logout_session_required: z.boolean().optional(),
   allowed_origins: z.array(z.string()).optional(),
   openid_scopes: z.array(z.enum(openidScopes)).optional(),
   first_party: z.boolean().optional(),

@@ -101,7 +101,15 @@ function clientStep(desired: DesiredClient): Step | undefined {
 }
 
 async function makeClient(trx: Knex, { id, kind, settings, access, disabled }: DesiredClient, actor: Origin) {
-  const { client, secret } = await createClient(trx, { ...settings, id, kind, access: requestsOf(access), actor })
+  const { client, secret } = await createClient(trx, {
+    ...settings,
+    id,
+    kind,
+    access: requestsOf(access),
+    // The check has judged the address already, with the file's line at hand.
+    allowPrivate: true,
+    actor,
+  })
   if (disabled) await disableClient(trx, client.id, { actor })
   const made = secret !== undefined && hasSecret(settings.tokenEndpointAuthMethod)
   return {
@@ -118,7 +126,7 @@ async function changeClient(
   actor: Origin,
 ) {
   const change = { ...settings, access: requestsOf(access) }
-  await updateClient(trx, id, change, { actor, ifVersion: existing?.version })
+  await updateClient(trx, id, change, { actor, ifVersion: existing?.version, allowPrivate: true })
   if ('disabled' in fields) await (disabled ? disableClient : enableClient)(trx, id, { actor })
   return { id }
 }

@@ -88,6 +88,8 @@ export function stateClient({ id, kind, settings, disabled, access }: StatableCl
     grant_types: settings.grantTypes,
     redirect_uris: settings.redirectUris,
     post_logout_redirect_uris: settings.postLogoutRedirectUris,
+    backchannel_logout_uri: settings.backchannelLogoutUri,
+    backchannel_logout_session_required: settings.backchannelLogoutSessionRequired,
     allowed_origins: settings.allowedOrigins,
     openid_scopes: settings.openidScopes,
     first_party: settings.firstParty,

@@ -71,7 +71,7 @@ export function managementOperations(dependencies: ManagementDependencies): read
   return [
     ...userOperations(dependencies),
     ...resourceOperations,
-    ...clientOperations,
+    ...clientOperations(dependencies),
     ...clientSecretOperations,
     ...apiKeyOperations,
     ...keyOperations(dependencies),

@@ -39,6 +39,15 @@ const settings = {
   grant_types: z.array(z.enum(grantTypes)).max(10).describe('Default: what the kind usually needs.'),
   redirect_uris: uris('Where a browser may be sent with a code, character by character.'),
   post_logout_redirect_uris: uris('Where a browser may be sent after logout.'),
+  backchannel_logout_uri: z
+    .string()
+    .min(1)
+    .max(2000)
+    .nullable()
+    .describe('Where it is told of sessions that have ended (OpenID Connect Back-Channel Logout 1.0).'),
+  backchannel_logout_session_required: z
+    .boolean()
+    .describe('Logout tokens must name the session. Here they always do. Default: false.'),
   allowed_origins: uris(
     'Browser origins whose scripts may call the token endpoint. Default for `spa`: those of its redirect URIs.',
   ),
@@ -107,6 +116,8 @@ export const clientSchema = z
     grant_types: settings.grant_types,
     redirect_uris: settings.redirect_uris,
     post_logout_redirect_uris: settings.post_logout_redirect_uris,
+    backchannel_logout_uri: settings.backchannel_logout_uri,
+    backchannel_logout_session_required: settings.backchannel_logout_session_required,
     allowed_origins: settings.allowed_origins,
     openid_scopes: settings.openid_scopes,
     first_party: settings.first_party,

@@ -14,6 +14,7 @@ import {
   type ClientSettings,
   type GivenSettings,
 } from './client.ts'
+import { requireLogoutUri } from './logout-uri.ts'
 import { presentClient } from './present.ts'
 import { lockedDetails } from './queries.ts'
 import { newClientSecret } from './secret.ts'
@@ -30,6 +31,8 @@ export interface NewClient extends GivenSettings {
   selfRegistered?: boolean | undefined
   /** The client_id of a client that a document there describes; see from-document.ts. */
   metadataUrl?: string | undefined
+  /** Whether it may be told of logouts at an address inside (development). */
+  allowPrivate?: boolean | undefined
   actor: Actor
   /** Asked with the client as it would be; what it throws undoes the registration. */
   guard?: ((client: ClientDetails) => void) | undefined
@@ -46,12 +49,14 @@ export async function createClient(db: Knex, input: NewClient): Promise<{ client
     access = [],
     selfRegistered = false,
     metadataUrl = null,
+    allowPrivate = false,
     actor,
     guard,
     ...given
   } = input
   if (!isId('cli', id)) throw new RegistryError('invalid', 'the id must be one that a client can have', 'id')
   const settings = checkedSettings(kind, withDefaults(kind, given))
+  requireLogoutUri(settings.backchannelLogoutUri, { allowPrivate })
   if (selfRegistered) checkSelfRegistered(kind, settings, access)
   const secret = hasSecret(settings.tokenEndpointAuthMethod) ? newClientSecret() : undefined
 
@@ -82,6 +87,8 @@ export function toColumns(settings: ClientSettings): Record<string, unknown> {
     grant_types: settings.grantTypes,
     redirect_uris: settings.redirectUris,
     post_logout_redirect_uris: settings.postLogoutRedirectUris,
+    backchannel_logout_uri: settings.backchannelLogoutUri,
+    backchannel_logout_session_required: settings.backchannelLogoutSessionRequired,
     allowed_origins: settings.allowedOrigins,
     openid_scopes: settings.openidScopes,
     first_party: settings.firstParty,

@@ -9,6 +9,8 @@ export interface PresentedClient {
   grant_types: Client['grantTypes']
   redirect_uris: string[]
   post_logout_redirect_uris: string[]
+  backchannel_logout_uri: string | null
+  backchannel_logout_session_required: boolean
   allowed_origins: string[]
   openid_scopes: Client['openidScopes']
   first_party: boolean
@@ -39,6 +41,8 @@ export function presentClient(
     grant_types: client.grantTypes,
     redirect_uris: client.redirectUris,
     post_logout_redirect_uris: client.postLogoutRedirectUris,
+    backchannel_logout_uri: client.backchannelLogoutUri,
+    backchannel_logout_session_required: client.backchannelLogoutSessionRequired,
     allowed_origins: client.allowedOrigins,
     openid_scopes: client.openidScopes,
     first_party: client.firstParty,

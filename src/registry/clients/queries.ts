@@ -24,6 +24,8 @@ interface ClientRow {
   grant_types: GrantType[]
   redirect_uris: string[]
   post_logout_redirect_uris: string[]
+  backchannel_logout_uri: string | null
+  backchannel_logout_session_required: boolean
   allowed_origins: string[]
   openid_scopes: OpenidScope[]
   first_party: boolean
@@ -220,6 +222,8 @@ function toClient(row: ClientRow): Client {
     grantTypes: row.grant_types,
     redirectUris: row.redirect_uris,
     postLogoutRedirectUris: row.post_logout_redirect_uris,
+    backchannelLogoutUri: row.backchannel_logout_uri,
+    backchannelLogoutSessionRequired: row.backchannel_logout_session_required,
     allowedOrigins: row.allowed_origins,
     openidScopes: row.openid_scopes,
     firstParty: row.first_party,

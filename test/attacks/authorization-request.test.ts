@@ -72,7 +72,12 @@ test(
   { request_uri: 'http://localhost:5432/' },
   'request_uri_not_supported',
 )
-test(answers, 'a pushed request', { request_uri: 'urn:ietf:params:oauth:request_uri:x' }, 'request_uri_not_supported')
+test(
+  answers,
+  'a pushed request that nobody pushed',
+  { request_uri: 'urn:ietf:params:oauth:request_uri:x' },
+  'invalid_request_uri',
+)
 test(
   answers,
   'a registration',

@@ -10,7 +10,15 @@ import { createLogger } from '../../src/telemetry/logger.ts'
 import { startServerProcesses } from '../support/auth-server.ts'
 import { chromium, testInChromium } from '../support/chromium.ts'
 import type { Teardown } from '../support/database.ts'
-import { approve, askForCode, buildDeviceClient, poll, reachQuestion, typeCode } from '../support/device.ts'
+import {
+  approve,
+  askForCode,
+  buildDeviceClient,
+  poll,
+  prolongBlocks,
+  reachQuestion,
+  typeCode,
+} from '../support/device.ts'
 import { API, buildResource, buildUser } from '../support/registry.ts'
 import { Visitor } from '../support/visitor.ts'
 
@@ -86,6 +94,7 @@ test('over two instances: tokens once, questions counted together, guesses count
   const guesser = new Visitor(issuer, instances)
   let page = await typeCode(guesser, 'BBBB-BBBB')
   for (const letter of 'CDFGH') page = await guesser.submit(page, '/device', { user_code: `BBBB-BBB${letter}` })
+  await prolongBlocks(db)
   const blocked = await Promise.all(instances.map((one) => next(guesser, one)))
   t.deepEqual(blocked, [429, 429])
 

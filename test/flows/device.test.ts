@@ -4,7 +4,15 @@ import { disableClient } from '../../src/registry/clients/disable.ts'
 import { disableUser } from '../../src/registry/users/disable.ts'
 import { startAuthServer, type TestServer } from '../support/auth-server.ts'
 import type { Teardown } from '../support/database.ts'
-import { approve, askForCode, buildDeviceClient, poll, reachQuestion, typeCode } from '../support/device.ts'
+import {
+  approve,
+  askForCode,
+  buildDeviceClient,
+  poll,
+  prolongBlocks,
+  reachQuestion,
+  typeCode,
+} from '../support/device.ts'
 import { API, buildClient, buildResource, buildUser, type TestClient } from '../support/registry.ts'
 import { refresh, textOf, token, Visitor, type Credentials } from '../support/visitor.ts'
 
@@ -295,6 +303,7 @@ test('whoever guesses codes is slowed down, by session and by address; a slip of
     page = await guesser.submit(page, '/device', { user_code: 'BBBB-BBB' + 'BCDFGHJKL'[guess] })
   }
   t.is(page.status, 400, 'the sixth begins the block')
+  await prolongBlocks(server.db)
   page = await guesser.submit(page, '/device', { user_code: body.user_code })
   t.is(page.status, 429)
   t.true(Number(page.headers.get('retry-after')) >= 1)

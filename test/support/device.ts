@@ -54,3 +54,10 @@ export async function typeCode(visitor: Visitor, userCode: string): Promise<Page
 export async function approve(visitor: Visitor, person: Credentials, userCode: string): Promise<Page> {
   return visitor.allow(await reachQuestion(visitor, person, userCode))
 }
+
+/** Blocks that have begun last: a machine that is busy must not see them end between two requests. */
+export async function prolongBlocks({ knex }: Pick<Database, 'knex'>): Promise<void> {
+  await knex('login_throttles')
+    .whereRaw('blocked_until > last_failure_at')
+    .update({ blocked_until: knex.raw(`clock_timestamp() + interval '1 minute'`) })
+}

@@ -13,9 +13,12 @@ export async function up(knex: Knex): Promise<void> {
         self_registered and not first_party and not built_in and token_endpoint_auth_method = 'none'
         and grant_types <@ array['authorization_code', 'refresh_token']));
 
-    -- No reference to clients: a document that was never good has none. The client's row is the last good one.
+    -- No reference to clients: what anybody can make us fetch makes no client. A person who allows something does.
     create table client_documents (
       url text primary key check (length(url) <= 500),
+      -- What it said when it was last good.
+      name text,
+      redirect_uris text[],
       etag text check (length(etag) <= 200),
       -- When its host last answered with it, or that it is unchanged.
       confirmed_at timestamptz,
@@ -26,7 +29,9 @@ export async function up(knex: Knex): Promise<void> {
       failed_until timestamptz not null default '-infinity',
       -- One instance fetches at a time; the lease ends by itself when that instance dies.
       fetching_until timestamptz not null default '-infinity',
-      asked_at timestamptz not null default now()
+      asked_at timestamptz not null default now(),
+      constraint said_as_a_whole check (
+        (name is null) = (redirect_uris is null) and (name is null) = (confirmed_at is null))
     );
     create index client_documents_by_age on client_documents (asked_at);
   `)

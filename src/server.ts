@@ -217,7 +217,7 @@ function createApp({
     { config, db, masterKeys, storage, pages, log, guesses: createUserCodeThrottle(), onTokens: tokenCounts.take },
     keys,
   )
-  const gateway = createInteractionGateway(() => provider.get(), { config, db })
+  const gateway = createInteractionGateway(() => provider.get(), { config, db, documents })
   const hasher = createPasswordHasher()
   const throttle = createLoginThrottle()
   const tokens = createFormTokens(derive(masterKeys, 'forms'))

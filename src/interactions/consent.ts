@@ -46,6 +46,7 @@ export async function allow(ctx: Context, { db, gateway }: Browser, pending: Pen
   const { userId, client, requested } = pending
   if (userId === undefined) return undefined
   const { openid, resources } = requested
+  await gateway.keepClient(pending)
   try {
     await db.knex.transaction((trx) =>
       grantConsent(trx, { userId, clientId: client.id, openid, resources, actor: pageOrigin(ctx, userId) }),

@@ -6,8 +6,10 @@ import { errors, type Client, type InteractionResults, type Provider } from 'oid
 import type { Config } from '../config/load.ts'
 import type { Database } from '../database/connect.ts'
 import { ACCOUNT_CLIENT_ID } from '../registry/clients/client.ts'
+import { isMetadataUrl } from '../registry/clients/metadata-url.ts'
 import { findActiveUser } from '../registry/users/queries.ts'
 import type { User } from '../registry/users/user.ts'
+import type { ClientDocuments } from './client-documents/client-documents.ts'
 import { userCodeOf } from './adapter/device-codes.ts'
 import { policyOf, type Policy } from './configuration/client-metadata.ts'
 import { mustAlwaysAsk, type Scopes } from './configuration/consent.ts'
@@ -54,6 +56,8 @@ export interface InteractionGateway {
   find(req: IncomingMessage, res: ServerResponse): Promise<PendingInteraction | undefined>
   /** Signs the person in and goes on. @returns where to, or undefined when the interaction has ended */
   signIn(req: IncomingMessage, res: ServerResponse, user: User): Promise<string | undefined>
+  /** Makes sure that the registry has the client, so that a consent can be kept for it. */
+  keepClient(pending: PendingInteraction): Promise<void>
   /** Goes on with what the person approved. */
   approve(req: IncomingMessage, res: ServerResponse, approved: Scopes): Promise<string | undefined>
   /** Goes back to the client with access_denied (RFC 6749 §4.1.2.1). */
@@ -75,11 +79,12 @@ interface Details {
 export interface GatewayDependencies {
   config: Config
   db: Pick<Database, 'pool'>
+  documents?: Pick<ClientDocuments, 'keep'> | undefined
 }
 
 export function createInteractionGateway(
   current: () => Provider,
-  { config, db }: GatewayDependencies,
+  { config, db, documents }: GatewayDependencies,
 ): InteractionGateway {
   const management = createManagementRules(config.issuer)
 
@@ -102,6 +107,9 @@ export function createInteractionGateway(
       return client && limited(describe(details, client, config))
     },
     signIn: (req, res, user) => finish(req, res, { login: signInOf(user) }, false),
+    async keepClient({ client }) {
+      if (isMetadataUrl(client.clientId)) await documents?.keep(client.clientId)
+    },
     approve: (req, res, approved) => finish(req, res, { consent: { approved } }, true),
     refuse: (req, res) =>
       finish(req, res, { error: 'access_denied', error_description: 'the end-user refused' }, false),

@@ -10,7 +10,7 @@ import { startAuthServer, type TestServer } from '../support/auth-server.ts'
 import type { Teardown } from '../support/database.ts'
 import { LOOPBACK_REDIRECT, startDocumentHost, type DocumentHost } from '../support/document-host.ts'
 import { API, buildResource, buildUser, type TestClient } from '../support/registry.ts'
-import { redeem, refresh, textOf, Visitor } from '../support/visitor.ts'
+import { refresh, textOf, token, Visitor } from '../support/visitor.ts'
 
 const stops: (() => unknown)[] = []
 let server: TestServer
@@ -70,9 +70,18 @@ const later = (url: string, changes: Record<string, unknown> = {}) =>
 async function signIn(client: TestClient, redirectUri?: string) {
   const person = await buildUser(server.db)
   const visitor = new DistantVisitor()
-  const options = { ...WANTED, ...(redirectUri ? { redirect_uri: redirectUri } : {}) }
+  const options: typeof WANTED & { redirect_uri?: string } = {
+    ...WANTED,
+    ...(redirectUri ? { redirect_uri: redirectUri } : {}),
+  }
   const answer = await visitor.authorize(client, person, options)
-  const tokens = await redeem(issuer, { ...client, redirect_uri: redirectUri ?? client.redirect_uri }, answer)
+  const tokens = await token(issuer, client, {
+    grant_type: 'authorization_code',
+    code: answer.code,
+    redirect_uri: options.redirect_uri ?? client.redirect_uri,
+    code_verifier: answer.verifier,
+    resource: API,
+  })
   return { person, visitor, answer, tokens }
 }
 
@@ -86,7 +95,7 @@ test('a client signs a person in by its document alone: any loopback port, its U
   const claims = decodeJwt(tokens.body.access_token ?? '')
   t.like(claims, { client_id: url, sub: person.id, aud: API, scope: 'orders:read' })
 
-  const renewed = await refresh(issuer, client, tokens.body.refresh_token)
+  const renewed = await refresh(issuer, client, tokens.body.refresh_token, { resource: API })
   t.is(renewed.status, 200)
   t.not(renewed.body.refresh_token, tokens.body.refresh_token)
   t.is(host.requests('/notes.json').length, 1, 'one fetch for all of it')
@@ -109,6 +118,20 @@ test('discovery says that such clients are taken', async (t) => {
     const response = await fetch(`${issuer}/.well-known/${name}`)
     t.like(await response.json(), { client_id_metadata_document_supported: true })
   }
+})
+
+test('what anybody can make us fetch makes no client: the registry has it when a person has allowed it something', async (t) => {
+  const url = host.document('/looked-at.json')
+  const row = () => server.db.knex('clients').where({ metadata_url: url }).first('id')
+  t.is((await refusal(clientAt(url))).status, 200, 'the sign-in page')
+  t.is(await row(), undefined)
+  await signIn(clientAt(url))
+  t.truthy(await row())
+})
+
+test('where a token is for is always said (RFC 8707)', async (t) => {
+  const client = clientAt(host.document('/nowhere.json'))
+  t.regex((await refusal(client, { resource: undefined })).text, /resource is required/)
 })
 
 test('only what is open to all: another scope or another API is refused', async (t) => {
@@ -265,13 +288,13 @@ test('while the host is down what was granted goes on, for days; nobody signs in
   const { tokens } = await signIn(client)
   host.put(path, undefined)
   await later(url)
-  const renewed = await refresh(issuer, client, tokens.body.refresh_token)
+  const renewed = await refresh(issuer, client, tokens.body.refresh_token, { resource: API })
   t.is(renewed.status, 200)
   await later(url)
   t.regex((await refusal(client)).text, /can not be fetched/)
 
   await later(url, { confirmed_at: server.db.knex.raw("now() - interval '8 days'") })
-  const tooLate = await refresh(issuer, client, renewed.body.refresh_token)
+  const tooLate = await refresh(issuer, client, renewed.body.refresh_token, { resource: API })
   t.is(tooLate.status, 401)
   t.is(tooLate.body.error, 'invalid_client')
 })
@@ -283,7 +306,7 @@ test('a document that its host has taken away ends its client: 401 invalid_clien
   const { tokens } = await signIn(client)
   host.put(path, { status: 410 })
   await later(url)
-  const refused = await refresh(issuer, client, tokens.body.refresh_token)
+  const refused = await refresh(issuer, client, tokens.body.refresh_token, { resource: API })
   t.is(refused.status, 401)
   t.is(refused.body.error, 'invalid_client')
 })
@@ -293,7 +316,7 @@ test('an operator can shut such a client out, by its id in the registry', async 
   const client = clientAt(url)
   const { tokens } = await signIn(client)
   await disableClient(server.db.knex, registryId(url), { actor: 'test' })
-  t.is((await refresh(issuer, client, tokens.body.refresh_token)).status, 401)
+  t.is((await refresh(issuer, client, tokens.body.refresh_token, { resource: API })).status, 401)
   t.is((await refusal(client)).status, 400)
   t.is((await refusal({ ...client, client_id: registryId(url) })).status, 400, 'and has no second name')
 })
@@ -319,7 +342,7 @@ test('two instances that look at once are one fetch, and a failure of one is an 
       },
     }),
   )
-  const looks = instances.map((documents) => documents.ensure(url, ONE))
+  const looks = instances.map((documents) => documents.find(url, ONE))
   setTimeout(gate.resolve, 150)
   await Promise.all(looks)
   t.is(asked.length, 1)
@@ -328,7 +351,7 @@ test('two instances that look at once are one fetch, and a failure of one is an 
   const failing = instances.map(() =>
     instance({ request: () => Promise.reject(new Error((asked.push('again'), 'nothing listens there'))) }),
   )
-  const ends = await Promise.allSettled(failing.map((documents) => documents.ensure(lost, ONE)))
+  const ends = await Promise.allSettled(failing.map((documents) => documents.find(lost, ONE)))
   t.deepEqual(
     ends.map(({ status }) => status),
     ['rejected', 'rejected'],
@@ -345,7 +368,7 @@ for (const address of ['127.0.0.1', '10.1.2.3', '169.254.169.254', '::1', 'fd12:
     )
     t.teardown(() => strangers.close())
     const url = `https://rebound.example.com/${address.replaceAll(':', '-')}.json`
-    const error = await t.throwsAsync(instance(strangers).ensure(url, ONE), { instanceOf: DocumentError })
+    const error = await t.throwsAsync(instance(strangers).find(url, ONE), { instanceOf: DocumentError })
     t.regex(error.message, /not public/)
   })
 }

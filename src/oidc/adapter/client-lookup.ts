@@ -1,7 +1,9 @@
 import { errors, Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
+import type { ActiveClient } from '../../registry/clients/client.ts'
 import { findActiveClient } from '../../registry/clients/queries.ts'
 import { isId } from '../../lib/ids.ts'
-import { isMetadataUrl, registryId } from '../../registry/clients/metadata-url.ts'
+import { findDocumentClient, type DocumentClient } from '../../registry/clients/from-document.ts'
+import { isMetadataUrl } from '../../registry/clients/metadata-url.ts'
 import type { ClientDocuments, DocumentRequest } from '../client-documents/client-documents.ts'
 import { DocumentError } from '../client-documents/document.ts'
 import { toMetadata } from '../configuration/client-metadata.ts'
@@ -26,16 +28,20 @@ const ASKS: ReadonlyMap<string | undefined, DocumentRequest['wants']> = new Map(
 
 /**
  * Clients come from the registry and are never written through the library. A disabled or deleted client is not found, at
- * once and on every instance: there is no cache in between. One whose client_id is a URL gets into the registry by the
+ * once and on every instance: there is no cache in between. One whose client_id is a URL is described by the
  * document that stands there.
  */
 export function createClientLookup({ pool, issuer, documents }: AdapterDependencies): Adapter {
   async function read(clientId: string): Promise<AdapterPayload | undefined> {
-    const url = isMetadataUrl(clientId) ? clientId : null
-    if (url !== null && !documents) return undefined
-    if (url !== null && documents) await ask(documents, url)
-    const client = await findActiveClient(pool, registryId(clientId))
-    return client?.metadataUrl === url ? client && toMetadata(client, issuer) : undefined
+    const client = isMetadataUrl(clientId) ? await describedAt(clientId) : await findActiveClient(pool, clientId)
+    // Who is described by a document has one name.
+    const isItsName = client && (client.metadataUrl ?? client.id) === clientId
+    return isItsName ? toMetadata(client, issuer) : undefined
+  }
+
+  async function describedAt(url: string): Promise<ActiveClient | undefined> {
+    const document = documents && (await ask(documents, url))
+    return document && findDocumentClient(pool, document)
   }
 
   return {
@@ -54,12 +60,12 @@ export function createClientLookup({ pool, issuer, documents }: AdapterDependenc
 }
 
 /** @throws InvalidClient that says what is wrong with the document, for the people who write it */
-async function ask(documents: ClientDocuments, url: string): Promise<void> {
+async function ask(documents: ClientDocuments, url: string): Promise<DocumentClient | undefined> {
   const { ctx } = Provider
   const wants = ASKS.get(ctx?.oidc?.route)
-  if (!ctx || !wants) return
+  if (!ctx || !wants) return documents.recall(url)
   try {
-    await documents.ensure(url, { address: ctx.ip, wants })
+    return await documents.find(url, { address: ctx.ip, wants })
   } catch (error) {
     if (!(error instanceof DocumentError)) throw error
     const refusal = new errors.InvalidClient(`the client metadata document ${error.message}`)

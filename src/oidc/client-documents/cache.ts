@@ -1,29 +1,27 @@
 /** What all instances know of the metadata documents of clients, and who of them fetches one now. */
 import type pg from 'pg'
+import type { DocumentClient } from '../../registry/clients/from-document.ts'
 import { run, statement } from '../adapter/statement.ts'
 
 /** An instance that died while it fetched holds up the others for no longer than this. */
 const LEASE_SECONDS = 10
 
-// A document whose client is gone must be read again: the client's row is what it said.
 const READ = statement(`
-  select d.etag, d.failure, d.is_unreachable, c.id is not null as is_known,
-    d.fresh_until > now() and c.id is not null as is_fresh,
-    d.failed_until > now() as is_failed,
-    d.fetching_until > now() as is_being_fetched,
-    extract(epoch from now() - d.confirmed_at)::float8 as age
-  from client_documents d left join clients c on c.metadata_url = d.url
-  where d.url = $1`)
+  select name, redirect_uris, etag, failure, is_unreachable,
+    fresh_until > now() as is_fresh,
+    failed_until > now() as is_failed,
+    extract(epoch from now() - confirmed_at)::float8 as age
+  from client_documents where url = $1`)
 
 const CLAIM = statement(`
   insert into client_documents as d (url, fetching_until) values ($1, now() + make_interval(secs => ${LEASE_SECONDS}))
   on conflict (url) do update set fetching_until = excluded.fetching_until, asked_at = now()
-    where d.fetching_until <= now() and d.failed_until <= now()
-      and (d.fresh_until <= now() or not exists (select from clients c where c.metadata_url = d.url))
+    where d.fetching_until <= now() and d.failed_until <= now() and d.fresh_until <= now()
   returning url`)
 
 const CONFIRM = statement(`
-  update client_documents set etag = $2, fresh_until = now() + make_interval(secs => $3), confirmed_at = now(),
+  update client_documents set name = $4, redirect_uris = $5, etag = $2, confirmed_at = now(),
+    fresh_until = now() + make_interval(secs => $3),
     failure = null, is_unreachable = false, failed_until = '-infinity', fetching_until = '-infinity'
   where url = $1`)
 
@@ -36,16 +34,16 @@ const FAIL = statement(`
 const RELEASE = statement("update client_documents set fetching_until = '-infinity' where url = $1")
 
 export interface KnownDocument {
+  /** What it said when it was last good; null: it never was. */
+  name: string | null
+  redirect_uris: string[] | null
   etag: string | null
   /** Why the last attempt failed. */
   failure: string | null
   is_unreachable: boolean
-  /** Whether its client is in the registry: the document was good once. */
-  is_known: boolean
   is_fresh: boolean
   /** Whether it failed just now, so that it is not asked again yet. */
   is_failed: boolean
-  is_being_fetched: boolean
   /** Seconds since its host last answered for it. */
   age: number | null
 }
@@ -56,7 +54,7 @@ export interface DocumentCache {
   claim(url: string): Promise<boolean>
   /** Gives the claim back with nothing learned. */
   release(url: string): Promise<void>
-  confirm(url: string, etag: string | null, freshSeconds: number): Promise<void>
+  confirm(document: DocumentClient, etag: string | null, freshSeconds: number): Promise<void>
   fail(url: string, failure: string, options: { isUnreachable: boolean; pauseSeconds: number }): Promise<void>
 }
 
@@ -67,8 +65,8 @@ export function createDocumentCache(pool: pg.Pool): DocumentCache {
     async release(url) {
       await run(pool, RELEASE, [url])
     },
-    async confirm(url, etag, freshSeconds) {
-      await run(pool, CONFIRM, [url, etag, freshSeconds])
+    async confirm({ url, name, redirectUris }, etag, freshSeconds) {
+      await run(pool, CONFIRM, [url, etag, freshSeconds, name, redirectUris])
     },
     async fail(url, failure, { isUnreachable, pauseSeconds }) {
       await run(pool, FAIL, [url, failure, isUnreachable, pauseSeconds])
@@ -76,8 +74,8 @@ export function createDocumentCache(pool: pg.Pool): DocumentCache {
   }
 }
 
-/** Nobody asked for so long: what is known of it helps nobody. */
+/** What was never good is remembered for its pause alone; what was, for longer than its host may be down. */
 export const expiredDocuments = {
   table: 'client_documents',
-  condition: "asked_at < now() - interval '30 days'",
+  condition: "asked_at < now() - interval '1 hour' and (confirmed_at is null or asked_at < now() - interval '30 days')",
 }

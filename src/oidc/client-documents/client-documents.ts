@@ -1,10 +1,12 @@
 /**
  * Clients that nobody registered: their client_id is the URL of a document that describes them
  * (draft-ietf-oauth-client-id-metadata-document). This folder fetches such documents, keeps them for as long as HTTP says
- * within bounds, and turns each good one into a client of the registry. It knows nothing of requests of the protocol.
+ * within bounds, and makes a client of the registry of each that a person allows something. It knows nothing of requests of
+ * the protocol.
  *
- *   ensure(url) ──▶ cache (all instances) ──fresh──▶ done
- *                      └─ one of all claims ──▶ budgets ──▶ host ──▶ document ──▶ registry/clients/from-document
+ *   find(url) ──▶ cache (all instances) ──fresh──▶ what it says
+ *                    └─ one of all claims ──▶ budgets ──▶ host ──▶ document ──▶ cache
+ *   keep(url) ──▶ registry/clients/from-document
  *
  * Anybody can make this server ask any public host, so every way to that host is counted: by who asks, and by host.
  */
@@ -12,7 +14,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Database } from '../../database/connect.ts'
 import { networkOf } from '../../lib/network.ts'
 import type { Strangers } from '../../outbound/stranger.ts'
-import { keepDocumentClient } from '../../registry/clients/from-document.ts'
+import {
+  checkDocumentClient,
+  keepDocumentClient,
+  updateDocumentClient,
+  type DocumentClient,
+} from '../../registry/clients/from-document.ts'
 import { metadataUrlProblem } from '../../registry/clients/metadata-url.ts'
 import { isLoopbackRedirect } from '../../registry/clients/redirect-uri.ts'
 import { RegistryError } from '../../registry/registry-error.ts'
@@ -32,10 +39,14 @@ export interface DocumentRequest {
 
 export interface ClientDocuments {
   /**
-   * Makes sure that the registry says what the document says.
+   * What the document says.
    * @throws DocumentError in words that follow "the client metadata document"
    */
-  ensure(url: string, request: DocumentRequest): Promise<void>
+  find(url: string, request: DocumentRequest): Promise<DocumentClient>
+  /** What it said last, however long ago, without asking anybody; undefined for what was never good. */
+  recall(url: string): Promise<DocumentClient | undefined>
+  /** Makes it a client of the registry: a person is about to allow it something. */
+  keep(url: string): Promise<void>
 }
 
 export interface ClientDocumentsOptions {
@@ -59,29 +70,30 @@ const ACTOR = { actor: 'system', channel: 'system' } as const
 export function createClientDocuments({ db, strangers, loopback, mayFetch }: ClientDocumentsOptions): ClientDocuments {
   const cache = createDocumentCache(db.pool)
   /** Of one caller on this instance; all others wait for the claim. */
-  const running = new Map<string, Promise<void>>()
+  const running = new Map<string, Promise<DocumentClient>>()
 
   /** @throws DocumentError */
-  async function refresh(url: string, address: string): Promise<void> {
+  async function refresh(url: string, address: string): Promise<DocumentClient> {
     const deadline = performance.now() + 2 * TIMEOUT_MS
     while (performance.now() < deadline) {
       if (await cache.claim(url)) return fetchClaimed(url, address)
       const known = await cache.read(url)
-      if (known?.is_fresh) return
+      const said = known && saidBy(url, known)
+      if (known?.is_fresh && said) return said
       if (known?.is_failed) throw failureOf(known)
       await delay(LOOK_AGAIN_MS)
     }
     throw new DocumentError('did not come in time', { isUnreachable: true })
   }
 
-  async function fetchClaimed(url: string, address: string): Promise<void> {
+  async function fetchClaimed(url: string, address: string): Promise<DocumentClient> {
     if (!(await mayFetch({ address, host: new URL(url).hostname }))) {
       // Says nothing of the document: whoever has asked too often must not hold up the others.
       await cache.release(url)
       throw new DocumentError('was asked for too often', { isUnreachable: true })
     }
     try {
-      await fetchNow(url)
+      return await fetchNow(url)
     } catch (error) {
       const failure = asDocumentError(error)
       await cache.fail(url, failure.message, { isUnreachable: failure.isUnreachable, pauseSeconds: PAUSE_SECONDS })
@@ -89,9 +101,10 @@ export function createClientDocuments({ db, strangers, loopback, mayFetch }: Cli
     }
   }
 
-  async function fetchNow(url: string): Promise<void> {
+  async function fetchNow(url: string): Promise<DocumentClient> {
     const known = await cache.read(url)
-    const etag = known?.is_known ? known.etag : null
+    const before = known && saidBy(url, known)
+    const etag = before ? (known?.etag ?? null) : null
     const answer = await (isLoopbackRedirect(url) && loopback ? loopback : strangers)
       .request(url, {
         method: 'GET',
@@ -103,36 +116,51 @@ export function createClientDocuments({ db, strangers, loopback, mayFetch }: Cli
         const why = cause instanceof Error ? cause.message : 'it failed'
         throw new DocumentError(`can not be fetched: ${why}`, { isUnreachable: true, cause })
       })
-    const isUnchanged = answer.status === 304 && etag !== null
-    if (!isUnchanged) await keepDocumentClient(db.knex, readDocument(url, answer), ACTOR)
-    const newTag = isUnchanged ? etag : tagOf(answer.headers.etag)
-    await cache.confirm(url, newTag, freshSeconds(answer.headers, Date.now()))
+    const unchanged = answer.status === 304 && etag !== null ? before : undefined
+    const client = unchanged ?? checkDocumentClient(readDocument(url, answer))
+    if (!unchanged) await updateDocumentClient(db.knex, client, ACTOR)
+    await cache.confirm(client, unchanged ? etag : tagOf(answer.headers.etag), freshSeconds(answer.headers, Date.now()))
+    return client
+  }
+
+  async function recall(url: string): Promise<DocumentClient | undefined> {
+    const known = await cache.read(url)
+    return known && saidBy(url, known)
   }
 
   return {
-    async ensure(url, { address, wants }) {
+    async find(url, { address, wants }) {
       const problem = metadataUrlProblem(url, { allowLoopback: loopback !== undefined })
       if (problem) throw new DocumentError(`can not be fetched: the client_id ${problem}`)
       const known = await cache.read(url)
-      if (known?.is_fresh) return
+      const before = known && saidBy(url, known)
+      if (known?.is_fresh && before) return before
       try {
         if (known?.is_failed) throw failureOf(known)
         // Not shared between callers: one who has asked too often would take the others along.
         const key = `${networkOf(address)} ${url}`
         const attempt = running.get(key) ?? refresh(url, address).finally(() => running.delete(key))
         running.set(key, attempt)
-        await attempt
+        return await attempt
       } catch (error) {
-        if (wants === 'last-good' && known && survives(known, error)) return
+        if (wants === 'last-good' && known && before && survives(known, error)) return before
         throw error
       }
+    },
+    recall,
+    async keep(url) {
+      const client = await recall(url)
+      if (client) await keepDocumentClient(db.knex, client, ACTOR)
     },
   }
 }
 
-function survives({ is_known: isKnown, age }: KnownDocument, error: unknown): boolean {
-  const isDown = error instanceof DocumentError && error.isUnreachable
-  return isDown && isKnown && age !== null && age < LONGEST_OUTAGE_SECONDS
+function saidBy(url: string, { name, redirect_uris: redirectUris }: KnownDocument): DocumentClient | undefined {
+  return name === null || redirectUris === null ? undefined : { url, name, redirectUris }
+}
+
+function survives({ age }: KnownDocument, error: unknown): boolean {
+  return error instanceof DocumentError && error.isUnreachable && age !== null && age < LONGEST_OUTAGE_SECONDS
 }
 
 function failureOf({ failure, is_unreachable: isUnreachable }: KnownDocument): DocumentError {

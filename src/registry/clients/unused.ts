@@ -22,7 +22,9 @@ export async function noteClientUse(pool: Pool, id: string): Promise<void> {
 
 const UNUSED = `
   self_registered and coalesce(last_used_at, created_at) < now() - interval '${NEVER_USED_HOURS} hours'
-  and (last_used_at is null or last_used_at < now() - interval '${UNUSED_DAYS} days')`
+  and (last_used_at is null or last_used_at < now() - interval '${UNUSED_DAYS} days')
+  -- One that a document describes would be back, and let in, as soon as somebody uses it.
+  and (metadata_url is null or disabled_at is null)`
 
 /**
  * Deletes a batch of them, each as an operator would: with its grants, an event and an entry in the audit log.

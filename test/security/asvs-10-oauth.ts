@@ -190,9 +190,17 @@ export const oauth: Chapter = {
       id: 'ASVS 10.4.7',
       level: 2,
       says: 'Clients that register themselves are checked, and people are warned of them.',
-      state: 'not applicable',
-      tests: ["${what} gets ${error ?? 'a code'}, with issuer and state"],
-      note: 'Clients are registered by the operator; there is no registration over the network.',
+      state: 'met',
+      tests: [
+        'what it gets is code and refresh, whatever it asked for; and the answer says so',
+        'metadata that can not be registered is refused with the codes of RFC 7591',
+        'it may ask for what is open, when it is open, and for nothing of the management API',
+        'an operator can not make more of it than it may be',
+        'consent is asked every time, with the host that is next and a warning where that is this computer',
+        'one address registers so often and no more',
+        'there is room for so many, and two at once do not share the last place',
+      ],
+      note: 'Outside of development nobody registers unless `REGISTRATION` says so.',
     },
     {
       id: 'ASVS 10.4.8',
@@ -337,6 +345,7 @@ export const oauth: Chapter = {
       state: 'met',
       tests: [
         'a public client on a loopback redirect is asked every time (RFC 8252 §8.6)',
+        'consent is asked every time, with the host that is next and a warning where that is this computer',
         'a remembered consent holds in another browser, and is asked again for a new scope',
         'a first-party client skips consent, and that leaves an event',
         'a yes to one thing does not prolong a yes to another',

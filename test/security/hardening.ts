@@ -46,6 +46,17 @@ export const hardenings: readonly Hardening[] = [
     ],
   },
   {
+    what: 'Apps that register themselves',
+    how: 'Metadata that lies or asks for too much; tokens that are used up by several at once, expired or revoked; floods; clients that nobody uses; and links that would send people to whoever registered (RFC 7591 §5, RFC 9700 §4.11.2).',
+    tests: [
+      'metadata that can not be registered is refused with the codes of RFC 7591',
+      'with a registration token, as often as it says, until it ends',
+      'there is room for so many, and two at once do not share the last place',
+      'who was never used, or not for long, is deleted; who is used stays; and who is gone gets 401',
+      'errors stay on a page: prompt=none, a refusal, and a request that is wrong lead nowhere',
+    ],
+  },
+  {
     what: 'Devices without a browser',
     how: 'Codes that are asked for too often, guessed, approved and redeemed by several at once, over two processes, too late, or by somebody else (RFC 8628 §5).',
     tests: [

@@ -479,7 +479,7 @@ export const attacks: Chapter = {
       id: 'RFC 9700 4.11.2 b',
       says: 'Before it sends anybody on, the server has them sign in, unless it was asked to be silent.',
       state: 'not yet',
-      note: 'An error in the request goes straight back to the registered address. Only operators register clients, so it is one that they trust.',
+      note: 'An error in the request goes straight back to the registered address of a client that an operator registered, and so trusts. Of clients that registered themselves it stays on a page.',
     },
     {
       id: 'RFC 9700 4.11.2 c',
@@ -487,6 +487,7 @@ export const attacks: Chapter = {
       state: 'met',
       tests: [
         'nobody is sent to ${what}',
+        'errors stay on a page: prompt=none, a refusal, and a request that is wrong lead nowhere',
         'consent: an address on this very device is warned about, any other is not',
         'a public client on a loopback redirect is asked every time (RFC 8252 §8.6)',
       ],

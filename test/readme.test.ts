@@ -40,8 +40,8 @@ test('every command of the README works by copy and paste', async (t) => {
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', here(block)], shell)
     outputs.push(stdout)
   }
-  t.is(outputs.length, 9, 'a block was added: say here what it should print')
-  const [called, refused, registered, device, listed, clients, changed, events, bulk] = outputs
+  t.is(outputs.length, 10, 'a block was added: say here what it should print')
+  const [called, refused, registered, device, listed, clients, changed, events, bulk, mcp] = outputs
   t.regex(called ?? '', /^HTTP\/1\.1 200 /)
   t.regex(refused ?? '', /^HTTP\/1\.1 401 [\s\S]*www-authenticate: Bearer /i)
   t.regex(registered ?? '', /cli_[a-z2-7]{26}[\s\S]*gcs_[\s\S]*usr_/)
@@ -51,6 +51,11 @@ test('every command of the README works by copy and paste', async (t) => {
   t.regex(changed ?? '', /"disabled":true[\s\S]*problems#precondition-failed[\s\S]*HTTP\/1\.1 204 /)
   t.regex(events ?? '', /^\{"data":\[\{"id":"evt_\d+"[\s\S]*"user\.created"[\s\S]*"cursor":"\d+"[\s\S]*whsec_/)
   t.regex(bulk ?? '', /2 created.*dry run[\s\S]*2 created, 0 changed[\s\S]*gcs_[\s\S]* written to everything\.yaml\n$/)
+
+  t.regex(
+    mcp ?? '',
+    /^HTTP\/1\.1 401 [\s\S]*resource_metadata="[^"]+\/mcp", scope="orders:read"[\s\S]*"resource":"[^"]+\/mcp"[\s\S]*"client_id_metadata_document_supported":true/,
+  )
 
   const [program = '', sample = '', follower = '', receiver = ''] = blocks('ts')
   writeFileSync(join(cwd, 'program.ts'), here(program))

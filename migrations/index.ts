@@ -15,6 +15,7 @@ import * as dpop from './0013-dpop.ts'
 import * as device from './0014-device.ts'
 import * as selfRegistration from './0015-self-registration.ts'
 import * as clientDocuments from './0016-client-documents.ts'
+import * as tokenExchange from './0017-token-exchange.ts'
 import * as backchannelLogout from './0018-backchannel-logout.ts'
 
 export interface Migration {
@@ -39,5 +40,6 @@ export const migrations: readonly Migration[] = [
   { name: '0014-device', ...device },
   { name: '0015-self-registration', ...selfRegistration },
   { name: '0016-client-documents', ...clientDocuments },
+  { name: '0017-token-exchange', ...tokenExchange },
   { name: '0018-backchannel-logout', ...backchannelLogout },
 ]

@@ -5,6 +5,7 @@ import {
   clientKinds,
   clientProfiles,
   DEVICE_GRANT,
+  EXCHANGE_GRANT,
   grantTypes,
   type Client,
   type ClientDetails,
@@ -53,10 +54,12 @@ interface SettingOptions extends CommonOptions {
   dpopBound?: boolean
   requirePar?: boolean
   jwks?: string
+  exchangeFrom?: GivenList
 }
 
 const PAGE = 500
 const DAY = 86_400
+const SHORT = { device_code: DEVICE_GRANT, 'token-exchange': EXCHANGE_GRANT } as const
 const STORE_IT = 'Store the client_secret now: it is not shown again.'
 
 export function clientCommands(program: Command, terminal: Terminal): void {
@@ -112,6 +115,7 @@ export function clientCommands(program: Command, terminal: Terminal): void {
     .option('--no-allow', 'take all access away')
     .option('--no-first-party', 'it asks for consent like any other')
     .option('--no-dpop-bound', 'it gets tokens without a proof, too')
+    .option('--no-exchange-from', 'take them all away')
     .option('--no-require-par', 'it may make authorization requests by address')
     .action(
       answering(terminal, async ({ db, config }, options: SettingOptions, id = '') => {
@@ -161,9 +165,14 @@ function withSettings(command: Command): Command {
     .option('--origin <origin>', 'browser origin whose scripts may ask for tokens (repeatable)', repeated)
     .option('--allow <access>', '"<audience> <scope> <scope>": what it may ask of an API (repeatable)', repeated)
     .option('--openid-scope <scope>', 'openid, profile, email or offline_access (repeatable)', repeated)
-    .option('--grant <type>', `${grantTypes.join(', ')} (repeatable); "device_code" is short for the last`, repeated)
+    .option(
+      '--grant <type>',
+      `${grantTypes.join(', ')} (repeatable), "device_code" and "token-exchange" for short`,
+      repeated,
+    )
     .option('--auth-method <method>', 'client_secret_basic, client_secret_post or private_key_jwt')
     .option('--jwks <file>', 'its public keys, a JWK Set, for private_key_jwt')
+    .option('--exchange-from <audience>', 'whose tokens it may exchange for others, RFC 8693 (repeatable)', repeated)
     .option('--first-party', 'it is your own and may skip consent')
     .addOption(new Option('--profile <profile>', 'rules that it keeps to beyond those for all').choices(clientProfiles))
     .option('--dpop-bound', 'it gets no token without a DPoP proof of its key')
@@ -179,8 +188,8 @@ function settingsOf(options: SettingOptions): ClientChange {
     backchannelLogoutSessionRequired: options.backchannelLogoutSessionRequired,
     allowedOrigins: listOf(options.origin),
     openidScopes: listOf<OpenidScope>(options.openidScope),
-    grantTypes: listOf<GrantType | 'device_code'>(options.grant)?.map((type) =>
-      type === 'device_code' ? DEVICE_GRANT : type,
+    grantTypes: listOf<GrantType | keyof typeof SHORT>(options.grant)?.map((type) =>
+      isShort(type) ? SHORT[type] : type,
     ),
     // The registry says what a kind may have.
     tokenEndpointAuthMethod: options.authMethod as TokenEndpointAuthMethod | undefined,
@@ -189,8 +198,13 @@ function settingsOf(options: SettingOptions): ClientChange {
     dpopBoundAccessTokens: options.dpopBound,
     requirePar: options.requirePar,
     jwks: options.jwks === undefined ? undefined : keysFrom(options.jwks),
+    exchangeFrom: listOf(options.exchangeFrom),
     access: listOf(options.allow)?.map(accessOf),
   }
+}
+
+function isShort(type: string): type is keyof typeof SHORT {
+  return Object.hasOwn(SHORT, type)
 }
 
 function keysFrom(file: string): ClientKeys {

@@ -4,6 +4,7 @@ import { isId } from '../lib/ids.ts'
 import { normalText } from '../lib/plain-text.ts'
 import {
   checkedSettings,
+  EXCHANGE_GRANT,
   withDefaults,
   type ClientDetails,
   type ClientKind,
@@ -197,6 +198,7 @@ function clientSettings(declared: DeclaredClient, report: Report): ClientSetting
     dpopBoundAccessTokens: declared.dpop_bound_access_tokens,
     requirePar: declared.require_par,
     jwks: declared.jwks as ClientSettings['jwks'] | undefined,
+    exchangeFrom: declared.exchange_from,
   }
   const neutral: Partial<typeof given> = {
     name: 'x',
@@ -213,6 +215,7 @@ function clientSettings(declared: DeclaredClient, report: Report): ClientSetting
     dpopBoundAccessTokens: false,
     requirePar: false,
     jwks: undefined,
+    exchangeFrom: declared.grant_types?.includes(EXCHANGE_GRANT) ? ['https://neutral.example'] : [],
   }
   // All of them were bad, and each is reported: that there is none left is no mistake of its own.
   const told = (declared.redirect_uris?.length ?? 0) > 0 && given.redirectUris?.length === 0

@@ -62,6 +62,7 @@ const client = z.strictObject({
     .object({ keys: z.array(z.looseObject({ kty: z.string() })) })
     .nullable()
     .optional(),
+  exchange_from: z.array(z.string()).optional(),
   access: z.array(access).optional(),
 })
 

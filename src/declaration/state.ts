@@ -98,6 +98,7 @@ export function stateClient({ id, kind, settings, disabled, access }: StatableCl
     disabled,
     require_par: settings.requirePar,
     jwks: settings.jwks,
+    exchange_from: settings.exchangeFrom,
     access: access
       .map(({ audience, scopes }) => ({ resource: audience, scopes: scopes.toSorted() }))
       .toSorted((a, b) => (a.resource < b.resource ? -1 : 1)),

@@ -25,6 +25,7 @@ import { createJwtAccessTokens } from './introspection/jwt-access-token.ts'
 import { applyDeviceRules, deviceFlow, type DevicePages } from './device-flow.ts'
 import { reportErrors, reportTokens, type IssuedTokens } from './listeners.ts'
 import { applyModelRules } from './model-rules.ts'
+import { registerTokenExchange } from './token-exchange/token-exchange.ts'
 import { isResumePath, registrationPath, routes } from './routes.ts'
 
 /** The pages that the library asks for; interactions/ fills them in. */
@@ -64,6 +65,7 @@ export function createProvider(deps: ProviderDependencies, keys: KeySet): Provid
   noteUseOfSelfRegistered(provider, deps.db)
   applyDeviceRules(provider, deps)
   const jwts = createJwtAccessTokens({ pool: deps.db.pool, issuer: deps.config.issuer }, keys)
+  registerTokenExchange(provider, { pool: deps.db.pool, issuer: deps.config.issuer, jwts })
   const { families } = deps.storage
   answerForStructuredTokens(provider, { jwts, families, mayIntrospect: createIntrospectionPolicy(deps.db) })
   reportErrors(provider, deps.log)
@@ -182,6 +184,9 @@ function whatTheLibraryDoesNotKnow({ issuer, registration, clientDocuments }: Co
     // RFC 8414 §2: left out, revocation would mean client_secret_basic alone. All endpoints take the same.
     ...(Object.fromEntries(proofs) as Record<string, readonly string[]>),
     prompt_values_supported: ['none', 'login', 'consent'],
+    // Logout tokens are sent from a queue; see logout-tokens.ts.
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
     ...(registration.mode === 'off' ? {} : { registration_endpoint: issuer + registrationPath }),
     // The library's own support is an experiment with a cache for each process; see client-documents/.
     ...(clientDocuments.enabled ? { client_id_metadata_document_supported: true } : {}),

@@ -4,6 +4,7 @@
  * transaction that disables, deletes or changes the thing.
  */
 import type { Knex } from 'knex'
+import { ENDED_GRANT, noticeEndedGrants, noticeEndingSessions, type EndedGrant } from './logout-notices.ts'
 
 /**
  * Waits for what others are writing for this user (the foreign keys of sessions, grants and consents hold a share of the
@@ -14,7 +15,7 @@ export async function holdUser(trx: Knex, userId: string): Promise<void> {
   await trx('users').where({ id: userId }).forUpdate().first('id')
 }
 
-/** Ends all sessions of a user, but for the one kept, or only those named. @returns how many ended */
+/** Ends all sessions of a user, but for the one kept, or only those named; apps are told. @returns how many ended */
 export async function endSessions(
   trx: Knex,
   userId: string,
@@ -23,10 +24,18 @@ export async function endSessions(
   const live = trx('sessions').where({ user_id: userId }).whereNull('ended_at')
   if (options.keepUid) live.whereNot({ uid: options.keepUid })
   if (options.onlyUids) live.whereIn('uid', options.onlyUids)
-  return live.update({ ended_at: trx.fn.now(), id_digest: null, payload: '{}', authorizations: '{}' })
+  const held = await live.orderBy('uid').forUpdate().select<{ uid: string }[]>('uid')
+  const uids = held.map(({ uid }) => uid)
+  await noticeEndingSessions(trx, uids)
+  return trx('sessions')
+    .whereIn('uid', uids)
+    .update({ ended_at: trx.fn.now(), id_digest: null, payload: '{}', authorizations: '{}' })
 }
 
-/** Revokes every token family of a user, or only those of one client. @returns how many were revoked */
+/**
+ * Revokes every token family of a user, or only those of one client. Apps are told of a person whom they lose, but not when
+ * they are shut out themselves. @returns how many were revoked
+ */
 export async function revokeGrants(
   trx: Knex,
   scope: { userId?: string; clientId?: string; sessionUid?: string },
@@ -37,16 +46,22 @@ export async function revokeGrants(
   if (userId) grants.where({ user_id: userId })
   if (clientId) grants.where({ client_id: clientId })
   if (sessionUid) grants.where({ session_uid: sessionUid })
-  return grants.delete()
+  if (!userId && !sessionUid) return grants.delete()
+  const gone = await grants.delete().returning<EndedGrant[]>([...ENDED_GRANT])
+  await noticeEndedGrants(trx, gone)
+  return gone.length
 }
 
 /**
- * Ends the tokens that a client has for itself (client credentials): they hang on no grant. Those that are JWTs stand in no
- * table: the moment is kept, and introspection calls what is older inactive. @returns how many ended, JWTs not counted
+ * Ends the tokens that a client has for itself (client credentials), which hang on no grant, and those that it got by
+ * exchange, which hang on the grant of another. Call it after the client's own grants are revoked. Tokens that are JWTs stand
+ * in no table: the moment is kept, and introspection calls what is older inactive. @returns how many ended, JWTs not counted
  */
 export async function endOwnTokens(trx: Knex, clientId: string): Promise<number> {
-  await trx('clients').where({ id: clientId }).update({ own_tokens_ended_at: trx.raw('clock_timestamp()') })
-  return trx('artifacts').where({ client_id: clientId }).whereNull('grant_id').delete()
+  await trx('clients')
+    .where({ id: clientId })
+    .update({ own_tokens_ended_at: trx.raw('clock_timestamp()') })
+  return trx('artifacts').where({ client_id: clientId }).delete()
 }
 
 /**

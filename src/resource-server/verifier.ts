@@ -50,6 +50,8 @@ export interface VerifiedToken {
   readonly tokenId: string
   readonly issuedAt: Date
   readonly expiresAt: Date
+  /** The service that acts for the subject, with a token that it got by exchange (RFC 8693 §4.1); undefined for none. */
+  readonly actor: string | undefined
   /** The thumbprint of the key that its holder proved (RFC 9449 §6.1); undefined for a bearer's. */
   readonly keyThumbprint: string | undefined
   /** To be sent as `DPoP-Nonce` with the answer; undefined for none. */
@@ -230,7 +232,7 @@ const CLAIM_REFUSALS = new Map([
 type Binding = Pick<VerifiedToken, 'keyThumbprint' | 'nextNonce'>
 
 function present(claims: JWTPayload, binding?: Binding): VerifiedToken {
-  const { iss = '', sub = '', client_id: clientId, jti = '', iat = 0, exp = 0, scope, roles, grant_id } = claims
+  const { iss = '', sub = '', client_id: clientId, jti = '', iat = 0, exp = 0, scope, roles, grant_id, act } = claims
   return Object.freeze({
     issuer: iss,
     subject: sub,
@@ -241,10 +243,16 @@ function present(claims: JWTPayload, binding?: Binding): VerifiedToken {
     tokenId: jti,
     issuedAt: new Date(iat * 1000),
     expiresAt: new Date(exp * 1000),
+    actor: actorOf(act),
     keyThumbprint: binding?.keyThumbprint,
     nextNonce: binding?.nextNonce,
     claims,
   })
+}
+
+function actorOf(act: unknown): string | undefined {
+  const sub = typeof act === 'object' && act !== null && 'sub' in act ? act.sub : undefined
+  return typeof sub === 'string' ? sub : undefined
 }
 
 async function prepare(keys: KeySource, refusals: Refusals): Promise<void> {

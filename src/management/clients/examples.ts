@@ -48,6 +48,7 @@ export const CLIENT = {
   dpop_bound_access_tokens: false,
   require_par: false,
   jwks: null,
+  exchange_from: [],
   built_in: false,
   self_registered: false,
   disabled: false,

@@ -198,6 +198,7 @@ function changeOf(body: Settings): ClientChange {
     dpopBoundAccessTokens: body.dpop_bound_access_tokens,
     requirePar: body.require_par,
     jwks: body.jwks as ClientKeys | null | undefined,
+    exchangeFrom: body.exchange_from,
     access: body.access,
   }
 }

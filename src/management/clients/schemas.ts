@@ -71,6 +71,10 @@ const settings = {
     .strictObject({ keys: z.array(clientKey).min(1).max(10) })
     .nullable()
     .describe('Its public keys, for `private_key_jwt` and for nothing else (RFC 7517 §5).'),
+  exchange_from: z
+    .array(z.string().min(1).max(2000))
+    .max(100)
+    .describe('Audiences whose access tokens it may exchange for tokens of what it has access to (RFC 8693).'),
   access: z
     .array(
       z
@@ -125,6 +129,7 @@ export const clientSchema = z
     dpop_bound_access_tokens: settings.dpop_bound_access_tokens,
     require_par: settings.require_par,
     jwks: settings.jwks,
+    exchange_from: settings.exchange_from,
     built_in: z.boolean().describe('Part of Grantry itself: it can be read and nothing else.'),
     self_registered: z
       .boolean()

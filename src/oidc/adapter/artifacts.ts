@@ -1,5 +1,6 @@
 import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider'
 import { digestSecret as digest } from '../../lib/secret.ts'
+import { EXCHANGE_GRANT } from '../../registry/clients/client.ts'
 import { registryId } from '../../registry/clients/metadata-url.ts'
 import { withoutId, type AdapterDependencies } from './model.ts'
 import type { Families } from './families.ts'
@@ -56,7 +57,7 @@ export function createArtifacts(model: string, { pool }: AdapterDependencies, fa
   return {
     async upsert(id, payload) {
       const { grantId = null, clientId = '', exp } = payload
-      const values = [digest(id), model, grantId, registryId(clientId), withoutId(payload), exp]
+      const values = [digest(id), model, grantId, registryId(clientId), withoutId(kept(payload)), exp]
       const stored = await run(pool, INSERT, values).catch((error: unknown) => {
         if (!isForeignKeyViolation(error)) throw error
         return []
@@ -83,6 +84,14 @@ export function createArtifacts(model: string, { pool }: AdapterDependencies, fa
     findByUid: () => Promise.resolve(undefined),
     findByUserCode: () => Promise.resolve(undefined),
   }
+}
+
+/**
+ * An exchanged token hangs on the grant of the app in front, and ends with it by the column. The library, which would find
+ * the grant of another client in it, is not told.
+ */
+function kept(payload: AdapterPayload): AdapterPayload {
+  return payload.gty === EXCHANGE_GRANT ? { ...payload, grantId: undefined } : payload
 }
 
 /** The client that asks, by its id in the registry. */

@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { findActiveUser } from '../../registry/users/queries.ts'
 import type { User } from '../../registry/users/user.ts'
 import { GRANT_CLAIM, SESSION_CLAIM } from '../introspection/jwt-access-token.ts'
+import { delegationOf } from '../token-exchange/delegation.ts'
 import type { ManagementRules } from './management.ts'
 
 /** OpenID Connect Core §5.4: which scope reveals which claims. */
@@ -39,11 +40,12 @@ export const extraTokenClaims: NonNullable<Configuration['extraTokenClaims']> = 
   const wanted = (token.resourceServer?.jwt as { claims?: string[] } | undefined)?.claims
   if (!wanted || token.kind !== 'AccessToken') return undefined
   const { AuthorizationCode, DeviceCode, RefreshToken } = ctx.oidc.entities
-  const source = AuthorizationCode ?? DeviceCode ?? RefreshToken
+  const delegation = delegationOf(ctx)
+  const source = delegation ?? AuthorizationCode ?? DeviceCode ?? RefreshToken
   const known: Record<string, unknown> = { auth_time: source?.authTime, acr: source?.acr, roles: rolesOf(ctx) }
-  return Object.fromEntries(
-    Object.entries(known).filter(([name, value]) => wanted.includes(name) && value !== undefined),
-  )
+  const told = Object.entries(known).filter(([name, value]) => wanted.includes(name) && value !== undefined)
+  // Who acts is no API's choice to hear (RFC 8693 §4.1).
+  return { ...Object.fromEntries(told), ...(delegation && { act: delegation.act }) }
 }
 
 /** What a JWT of a person hangs on: introspection finds it by that, and APIs that follow events. */

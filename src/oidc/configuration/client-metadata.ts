@@ -15,6 +15,8 @@ export interface Policy {
   profile: ClientProfile
   openidScopes: string[]
   access: ResourceAccess[]
+  /** Audiences whose access tokens it may exchange. */
+  exchangeFrom: string[]
   allowedOrigins: string[]
   /** SHA-256 of each live secret, base64url. */
   secretDigests: string[]
@@ -40,6 +42,7 @@ export function toMetadata(client: ActiveClient, issuer: string): AdapterPayload
     profile: client.profile,
     openidScopes: client.openidScopes,
     access: client.access,
+    exchangeFrom: client.exchangeFrom,
     allowedOrigins: client.allowedOrigins,
     secretDigests: client.secrets.map(({ digest }) => digest.toString('base64url')),
   }

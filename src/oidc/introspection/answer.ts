@@ -67,7 +67,9 @@ export function answerForStructuredTokens(
   async function revoke({ clientId }: Client, token: string): Promise<undefined> {
     const claims: AccessTokenClaims | undefined = await jwts.read(token)
     if (claims?.client_id !== clientId || !(await jwts.isAlive(claims))) return undefined
-    if (await jwts.revoke(claims)) await families.revoke(grantOf(claims))
+    const isFirst = await jwts.revoke(claims)
+    // The family is that of the app in front, whose person has not said that it should end.
+    if (isFirst && claims.act === undefined) await families.revoke(grantOf(claims))
     return undefined
   }
 

@@ -43,12 +43,12 @@ const ALGORITHMS = ['RS256', 'ES256', 'Ed25519']
 const REQUIRED = ['sub', 'aud', 'jti', 'iat', 'exp', 'client_id']
 
 // What a client got for itself ends when it is disabled, and enabling it revives nothing: the second in which both happen
-// counts as before.
+// counts as before. So does what it got by exchange ($7), which hangs on the grant of another client.
 const FIND = statement(`
   select u.id as user_id, s.uid as session_uid,
     coalesce(to_timestamp($5) >= c.own_tokens_ended_at, true) as is_after_end
   from clients c
-  left join grants g on g.id = $2 and g.client_id = c.id and g.user_id = $3 and g.expires_at > now()
+  left join grants g on g.id = $2 and (g.client_id = c.id or $7) and g.user_id = $3 and g.expires_at > now()
   left join users u on u.id = g.user_id and u.disabled_at is null
   left join sessions s on s.uid = $6 and s.uid = g.session_uid and s.user_id = u.id and s.ended_at is null and s.expires_at > now()
   where (c.id = $1 or c.metadata_url = $1) and c.disabled_at is null
@@ -98,6 +98,7 @@ export function createJwtAccessTokens(
       const { client_id, sub, jti, iat } = claims
       const grantId = grantOf(claims)
       const sessionUid = textOf(claims[SESSION_CLAIM])
+      const isExchanged = claims.act !== undefined
       const [row] = await run<Row>(pool, FIND, [
         registryId(client_id),
         grantId ?? null,
@@ -105,17 +106,20 @@ export function createJwtAccessTokens(
         digestOf(jti),
         iat,
         sessionUid ?? null,
+        isExchanged,
       ])
       if (!row) return false
       if (grantId === undefined) return sub === client_id && row.is_after_end
-      if (row.user_id === null) return false
+      if (row.user_id === null || (isExchanged && !row.is_after_end)) return false
       return sessionUid === undefined || row.session_uid !== null
     },
 
     async revoke({ jti, client_id, exp, sub, ...claims }) {
       const grantId = grantOf(claims)
       const userId = grantId === undefined ? null : sub
-      return (await run(pool, REVOKE, [digestOf(jti), registryId(client_id), exp, grantId ?? null, userId, jti])).length > 0
+      return (
+        (await run(pool, REVOKE, [digestOf(jti), registryId(client_id), exp, grantId ?? null, userId, jti])).length > 0
+      )
     },
   }
 }

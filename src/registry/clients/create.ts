@@ -96,5 +96,6 @@ export function toColumns(settings: ClientSettings): Record<string, unknown> {
     dpop_bound_access_tokens: settings.dpopBoundAccessTokens,
     require_par: settings.requirePar,
     jwks: settings.jwks && JSON.stringify(settings.jwks),
+    exchange_from: settings.exchangeFrom,
   }
 }

@@ -18,6 +18,7 @@ export interface PresentedClient {
   dpop_bound_access_tokens: boolean
   require_par: boolean
   jwks: Client['jwks']
+  exchange_from: string[]
   built_in: boolean
   self_registered: boolean
   disabled: boolean
@@ -50,6 +51,7 @@ export function presentClient(
     dpop_bound_access_tokens: client.dpopBoundAccessTokens,
     require_par: client.requirePar,
     jwks: client.jwks,
+    exchange_from: client.exchangeFrom,
     built_in: client.builtIn,
     self_registered: client.selfRegistered,
     disabled: client.disabledAt !== null,

@@ -33,6 +33,7 @@ interface ClientRow {
   dpop_bound_access_tokens: boolean
   require_par: boolean
   jwks: Client['jwks']
+  exchange_from: string[]
   built_in: boolean
   self_registered: boolean
   metadata_url: string | null
@@ -231,6 +232,7 @@ function toClient(row: ClientRow): Client {
     dpopBoundAccessTokens: row.dpop_bound_access_tokens,
     requirePar: row.require_par,
     jwks: row.jwks,
+    exchangeFrom: row.exchange_from,
     builtIn: row.built_in,
     selfRegistered: row.self_registered,
     metadataUrl: row.metadata_url,

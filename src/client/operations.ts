@@ -483,6 +483,8 @@ export type ListClientsFilters = {
     | 'grant_types'
     | 'redirect_uris'
     | 'post_logout_redirect_uris'
+    | 'backchannel_logout_uri'
+    | 'backchannel_logout_session_required'
     | 'allowed_origins'
     | 'openid_scopes'
     | 'first_party'
@@ -490,6 +492,7 @@ export type ListClientsFilters = {
     | 'dpop_bound_access_tokens'
     | 'require_par'
     | 'jwks'
+    | 'exchange_from'
     | 'built_in'
     | 'self_registered'
     | 'disabled'
@@ -1054,12 +1057,20 @@ export type Client = {
   token_endpoint_auth_method: 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
   /** Default: what the kind usually needs. */
   grant_types: (
-    'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
+    | 'authorization_code'
+    | 'refresh_token'
+    | 'client_credentials'
+    | 'urn:ietf:params:oauth:grant-type:device_code'
+    | 'urn:ietf:params:oauth:grant-type:token-exchange'
   )[]
   /** Where a browser may be sent with a code, character by character. */
   redirect_uris: string[]
   /** Where a browser may be sent after logout. */
   post_logout_redirect_uris: string[]
+  /** Where it is told of sessions that have ended (OpenID Connect Back-Channel Logout 1.0). */
+  backchannel_logout_uri: string | null
+  /** Logout tokens must name the session. Here they always do. Default: false. */
+  backchannel_logout_session_required: boolean
   /** Browser origins whose scripts may call the token endpoint. Default for `spa`: those of its redirect URIs. */
   allowed_origins: string[]
   /** What it may learn of people. Default: what the kind usually needs. */
@@ -1076,6 +1087,8 @@ export type Client = {
   jwks: {
     keys: ClientKey[]
   } | null
+  /** Audiences whose access tokens it may exchange for tokens of what it has access to (RFC 8693). */
+  exchange_from: string[]
   /** Part of Grantry itself: it can be read and nothing else. */
   built_in: boolean
   /** It registered itself: it may ask for what resources open to such clients, and always asks for consent. */
@@ -1133,12 +1146,20 @@ export type ClientChange = {
   token_endpoint_auth_method?: 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
   /** Default: what the kind usually needs. */
   grant_types?: (
-    'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
+    | 'authorization_code'
+    | 'refresh_token'
+    | 'client_credentials'
+    | 'urn:ietf:params:oauth:grant-type:device_code'
+    | 'urn:ietf:params:oauth:grant-type:token-exchange'
   )[]
   /** Where a browser may be sent with a code, character by character. */
   redirect_uris?: string[]
   /** Where a browser may be sent after logout. */
   post_logout_redirect_uris?: string[]
+  /** Where it is told of sessions that have ended (OpenID Connect Back-Channel Logout 1.0). */
+  backchannel_logout_uri?: string | null
+  /** Logout tokens must name the session. Here they always do. Default: false. */
+  backchannel_logout_session_required?: boolean
   /** Browser origins whose scripts may call the token endpoint. Default for `spa`: those of its redirect URIs. */
   allowed_origins?: string[]
   /** What it may learn of people. Default: what the kind usually needs. */
@@ -1155,6 +1176,8 @@ export type ClientChange = {
   jwks?: {
     keys: ClientKey[]
   } | null
+  /** Audiences whose access tokens it may exchange for tokens of what it has access to (RFC 8693). */
+  exchange_from?: string[]
   /** What it may ask of resources. The list is set as a whole. */
   access?: ClientAccessRequest[]
   /** true shuts the client out and ends its tokens; false lets it in again. */
@@ -1226,12 +1249,20 @@ export type ClientReplacement = {
   token_endpoint_auth_method?: 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
   /** Default: what the kind usually needs. */
   grant_types?: (
-    'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
+    | 'authorization_code'
+    | 'refresh_token'
+    | 'client_credentials'
+    | 'urn:ietf:params:oauth:grant-type:device_code'
+    | 'urn:ietf:params:oauth:grant-type:token-exchange'
   )[]
   /** Where a browser may be sent with a code, character by character. */
   redirect_uris?: string[]
   /** Where a browser may be sent after logout. */
   post_logout_redirect_uris?: string[]
+  /** Where it is told of sessions that have ended (OpenID Connect Back-Channel Logout 1.0). */
+  backchannel_logout_uri?: string | null
+  /** Logout tokens must name the session. Here they always do. Default: false. */
+  backchannel_logout_session_required?: boolean
   /** Browser origins whose scripts may call the token endpoint. Default for `spa`: those of its redirect URIs. */
   allowed_origins?: string[]
   /** What it may learn of people. Default: what the kind usually needs. */
@@ -1248,6 +1279,8 @@ export type ClientReplacement = {
   jwks?: {
     keys: ClientKey[]
   } | null
+  /** Audiences whose access tokens it may exchange for tokens of what it has access to (RFC 8693). */
+  exchange_from?: string[]
   /** What it may ask of resources. The list is set as a whole. */
   access?: ClientAccessRequest[]
 }
@@ -1382,12 +1415,20 @@ export type CreatedClient = {
   token_endpoint_auth_method: 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
   /** Default: what the kind usually needs. */
   grant_types: (
-    'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
+    | 'authorization_code'
+    | 'refresh_token'
+    | 'client_credentials'
+    | 'urn:ietf:params:oauth:grant-type:device_code'
+    | 'urn:ietf:params:oauth:grant-type:token-exchange'
   )[]
   /** Where a browser may be sent with a code, character by character. */
   redirect_uris: string[]
   /** Where a browser may be sent after logout. */
   post_logout_redirect_uris: string[]
+  /** Where it is told of sessions that have ended (OpenID Connect Back-Channel Logout 1.0). */
+  backchannel_logout_uri: string | null
+  /** Logout tokens must name the session. Here they always do. Default: false. */
+  backchannel_logout_session_required: boolean
   /** Browser origins whose scripts may call the token endpoint. Default for `spa`: those of its redirect URIs. */
   allowed_origins: string[]
   /** What it may learn of people. Default: what the kind usually needs. */
@@ -1404,6 +1445,8 @@ export type CreatedClient = {
   jwks: {
     keys: ClientKey[]
   } | null
+  /** Audiences whose access tokens it may exchange for tokens of what it has access to (RFC 8693). */
+  exchange_from: string[]
   /** Part of Grantry itself: it can be read and nothing else. */
   built_in: boolean
   /** It registered itself: it may ask for what resources open to such clients, and always asks for consent. */
@@ -1735,12 +1778,20 @@ export type NewClient = {
   token_endpoint_auth_method?: 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
   /** Default: what the kind usually needs. */
   grant_types?: (
-    'authorization_code' | 'refresh_token' | 'client_credentials' | 'urn:ietf:params:oauth:grant-type:device_code'
+    | 'authorization_code'
+    | 'refresh_token'
+    | 'client_credentials'
+    | 'urn:ietf:params:oauth:grant-type:device_code'
+    | 'urn:ietf:params:oauth:grant-type:token-exchange'
   )[]
   /** Where a browser may be sent with a code, character by character. */
   redirect_uris?: string[]
   /** Where a browser may be sent after logout. */
   post_logout_redirect_uris?: string[]
+  /** Where it is told of sessions that have ended (OpenID Connect Back-Channel Logout 1.0). */
+  backchannel_logout_uri?: string | null
+  /** Logout tokens must name the session. Here they always do. Default: false. */
+  backchannel_logout_session_required?: boolean
   /** Browser origins whose scripts may call the token endpoint. Default for `spa`: those of its redirect URIs. */
   allowed_origins?: string[]
   /** What it may learn of people. Default: what the kind usually needs. */
@@ -1757,6 +1808,8 @@ export type NewClient = {
   jwks?: {
     keys: ClientKey[]
   } | null
+  /** Audiences whose access tokens it may exchange for tokens of what it has access to (RFC 8693). */
+  exchange_from?: string[]
   /** What it may ask of resources. The list is set as a whole. */
   access?: ClientAccessRequest[]
 }

@@ -194,7 +194,6 @@ test(notGranted, 'a refresh token', 'service', { grant_type: 'refresh_token', re
 for (const grant_type of [
   'password',
   'implicit',
-  'urn:ietf:params:oauth:grant-type:token-exchange',
   'urn:ietf:params:oauth:grant-type:jwt-bearer',
   'urn:ietf:params:oauth:grant-type:saml2-bearer',
   'urn:openid:params:grant-type:ciba',
@@ -212,6 +211,14 @@ for (const grant_type of [
 const byDevice = { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: 'e' }
 test(notGranted, 'a device code', 'web', byDevice, 'invalid_request')
 test(notGranted, 'a device code', 'service', byDevice, 'invalid_request')
+const byExchange = {
+  grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+  subject_token: 'd',
+  subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+}
+for (const kind of ['web', 'spa', 'native', 'service'] as const) {
+  test(notGranted, 'token exchange', kind, byExchange, 'invalid_request')
+}
 test(
   notGranted,
   'two grants at once',

@@ -10,6 +10,7 @@ import { loopbackCertificate } from '../support/certificate.ts'
 import { emptyDatabaseUrl } from '../support/database.ts'
 import { fileScope } from '../support/demo.ts'
 import { startDocumentHost, type DocumentHost } from '../support/document-host.ts'
+import { chromium, testInChromium } from '../support/chromium.ts'
 import { createAssistant, Memory } from '../support/mcp-client.ts'
 import { buildResource, buildUser } from '../support/registry.ts'
 import { refresh } from '../support/visitor.ts'
@@ -110,6 +111,41 @@ for (const [name, newMemory, isOf] of WAYS) {
     t.is(gone.body.error, 'invalid_client')
   })
 }
+
+testInChromium(
+  'in a browser the person sees whose document it is, where they are sent, and that it is their own machine',
+  async (t) => {
+    const person = await buildUser(server.db)
+    const url = host.document('/seen.json', { client_name: 'Seen assistant' })
+    const context = await (await chromium(t)).newContext()
+    t.teardown(() => context.close())
+    const shown: string[] = []
+    const browse = async (from: URL) => {
+      const page = await context.newPage()
+      await page.route(`${REDIRECT}*`, (route) => route.fulfill({ body: 'back' }))
+      await page.goto(from.href)
+      if (await page.locator('[name=password]').count()) {
+        await page.fill('[name=login]', person.username)
+        await page.fill('[name=password]', person.password)
+        await page.locator('form:has([name=password]) [type=submit]').first().click()
+      }
+      await page.locator('[value=allow]').waitFor()
+      shown.push(await page.locator('main').innerText())
+      await page.locator('[value=allow]').click()
+      await page.waitForURL(`${REDIRECT}*`)
+      return new URL(page.url()).searchParams
+    }
+    const memory = new Memory(REDIRECT, url)
+    const assistant = createAssistant(mcp, { issuer: server.issuer, person, memory, browse })
+    await assistant.connect()
+    t.teardown(() => assistant.client.close())
+    await assistant.call('place_order', { item: 'Tea', amount_cents: 450 })
+    t.is(shown.length, 2, 'asked for each')
+    for (const words of ['Seen assistant', new URL(url).host, '127.0.0.1:41234'])
+      t.true(shown[0]?.includes(words), words)
+    t.regex(shown[0] ?? '', /device|computer|machine/i)
+  },
+)
 
 test('whoever comes without a token learns where to get one, for this server alone (RFC 9728)', async (t) => {
   const response = await post({})

@@ -43,6 +43,7 @@ const endpoints: [string, string?][] = [
   ['/authorize/UID', 'GET, HEAD'],
   ['/token', 'POST, OPTIONS'],
   ['/par', 'POST, OPTIONS'],
+  ['/register', 'POST, OPTIONS'],
   ['/userinfo', 'GET, HEAD, OPTIONS, POST'],
   ['/jwks', 'GET, HEAD, OPTIONS'],
   ['/.well-known/openid-configuration', 'GET, HEAD, OPTIONS'],

@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
+import { exportJWK, generateKeyPair, type CryptoKey } from 'jose'
 import Koa from 'koa'
 import * as oauth from 'oauth4webapi'
 import * as oidc from 'openid-client'
@@ -134,6 +135,35 @@ test('oauth4webapi registers a native app, whose refresh tokens are rotated', as
   const second = await refresh(server.issuer, app, first.body.refresh_token)
   t.is(second.status, 200)
   t.not(second.body.refresh_token, first.body.refresh_token)
+})
+
+test('a client with a key of its own registers that, and pushes its requests with it', async (t) => {
+  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+  const jwks = { keys: [await exportJWK(publicKey)] }
+  const metadata = { token_endpoint_auth_method: 'private_key_jwt', jwks, require_pushed_authorization_requests: true }
+  const { status, body } = await register({ redirect_uris: [REDIRECT], ...metadata })
+  t.is(status, 201)
+  t.like(body, { token_endpoint_auth_method: 'private_key_jwt', require_pushed_authorization_requests: true })
+  t.is(body.client_secret, undefined)
+  const config = await oidc.discovery(
+    new URL(server.issuer),
+    body.client_id,
+    undefined,
+    oidc.PrivateKeyJwt(privateKey as CryptoKey),
+    { execute: [oidc.allowInsecureRequests] },
+  )
+  const parameters = {
+    redirect_uri: REDIRECT,
+    scope: 'openid',
+    code_challenge: 'x'.repeat(43),
+    code_challenge_method: 'S256',
+  }
+  t.regex((await oidc.buildAuthorizationUrlWithPAR(config, parameters)).href, /request_uri=/)
+  const unpushed = await ask(new Visitor(server.issuer), { ...body, redirect_uri: REDIRECT })
+  t.is(unpushed.url.origin, server.issuer, 'and what is wrong stays on a page')
+
+  const secret = { ...jwks.keys[0], d: 'secret' }
+  t.is((await register({ redirect_uris: [REDIRECT], ...metadata, jwks: { keys: [secret] } })).status, 400)
 })
 
 test('what it gets is code and refresh, whatever it asked for; and the answer says so', async (t) => {

@@ -191,6 +191,7 @@ test('what is wrong with a resource is told with the place where it stands', asy
     [{ name: 'Notes' }, '#/audience'],
     [resource({ audience: 'notes' }), '#/audience'],
     [resource({ access_token_ttl: 5 }), '#/access_token_ttl'],
+    [resource({ scopes: SCOPES, self_registered_scopes: ['nonsense'] }), '#/self_registered_scopes'],
     [resource({ signing_alg: 'HS256' }), '#/signing_alg'],
     [resource({ scopes: [{ name: 'openid', description: 'Mine' }] }), '#/scopes'],
     [resource({ scopes: [scope, scope] }), '#/scopes'],

@@ -7,6 +7,8 @@ import { deleteClient } from './delete.ts'
 const NEVER_USED_HOURS = 24
 /** As long as a refresh token may live at its default: who comes back later registers anew. */
 const UNUSED_DAYS = 90
+/** Each is deleted by itself, with events and entries, while the others are held. */
+const MOST_AT_ONCE = 50
 
 const NOTE_USE = {
   name: 'note_client_use',
@@ -27,13 +29,14 @@ const UNUSED = `
   and (metadata_url is null or disabled_at is null)`
 
 /**
- * Deletes a batch of them, each as an operator would: with its grants, an event and an entry in the audit log.
+ * Deletes a small batch of them, each as an operator would: with its grants, an event and an entry in the audit log.
  * @returns how many went
  */
 export async function sweepUnusedClients(db: Knex, batch: number): Promise<number> {
   return db.transaction(async (trx) => {
     // A row that a request holds right now is in use.
-    const doomed = await trx('clients').whereRaw(UNUSED).limit(batch).forUpdate().skipLocked().pluck<string[]>('id')
+    const limit = Math.min(batch, MOST_AT_ONCE)
+    const doomed = await trx('clients').whereRaw(UNUSED).limit(limit).forUpdate().skipLocked().pluck<string[]>('id')
     for (const id of doomed) await deleteClient(trx, id, { actor: 'system' })
     return doomed.length
   })

@@ -9,7 +9,7 @@ import { createStrangers } from '../../src/outbound/stranger.ts'
 import { startAuthServer, type TestServer } from '../support/auth-server.ts'
 import type { Teardown } from '../support/database.ts'
 import { LOOPBACK_REDIRECT, startDocumentHost, type DocumentHost } from '../support/document-host.ts'
-import { API, buildResource, buildUser, type TestClient } from '../support/registry.ts'
+import { API, buildClient, buildResource, buildUser, type TestClient } from '../support/registry.ts'
 import { refresh, textOf, token, Visitor } from '../support/visitor.ts'
 
 const stops: (() => unknown)[] = []
@@ -132,6 +132,35 @@ test('what anybody can make us fetch makes no client: the registry has it when a
 test('where a token is for is always said (RFC 8707)', async (t) => {
   const client = clientAt(host.document('/nowhere.json'))
   t.regex((await refusal(client, { resource: undefined })).text, /resource is required/)
+})
+
+test('its tokens are introspected and revoked like any other; events and the audit log name it by its id in the registry', async (t) => {
+  const url = host.document('/ended.json')
+  const client = clientAt(url)
+  const api = await buildClient(server.db, { kind: 'service', access: [] })
+  await server.db
+    .knex('resources')
+    .where({ audience: API })
+    .update({ introspection_clients: [api.client_id] })
+  const { tokens, person } = await signIn(client)
+  const introspect = async () => {
+    const response = await fetch(`${issuer}/introspect`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(`${api.client_id}:${api.client_secret}`)}` },
+      body: new URLSearchParams({ token: tokens.body.access_token ?? '' }),
+    })
+    return (await response.json()) as Record<string, unknown>
+  }
+  t.like(await introspect(), { active: true, client_id: url, sub: person.id })
+  const body = new URLSearchParams({ token: tokens.body.refresh_token ?? '', client_id: url })
+  t.is((await fetch(`${issuer}/revoke`, { method: 'POST', body })).status, 200)
+  t.deepEqual(await introspect(), { active: false })
+  const id = registryId(url)
+  const told = await server.db.knex('events').where({ client_id: id }).orderBy('id').pluck<string[]>('type')
+  for (const type of ['client.created', 'consent.granted', 'token.revoked', 'grant.revoked'])
+    t.true(told.includes(type), type)
+  t.is(await server.db.knex('events').where({ client_id: url }).orWhere({ actor: url }).first(), undefined)
+  t.truthy(await server.db.knex('audit_log').where({ actor: id }).first())
 })
 
 test('only what is open to all: another scope or another API is refused', async (t) => {

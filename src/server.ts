@@ -22,6 +22,8 @@ import { createIdempotencyStore, expiredIdempotencyKeys } from './http/api/idemp
 import { cacheable } from './http/cacheable.ts'
 import { cors } from './http/cors.ts'
 import { startEvents, type Events } from './events/service.ts'
+import { expiredLogoutNotices } from './events/logout/queue.ts'
+import { startLogoutSender } from './events/logout/sender.ts'
 import { sweepEvents } from './events/retention.ts'
 import { startTokenCounts, type TokenCounts } from './events/token-counts.ts'
 import { createSocketServer, isForSocket, type SocketServer } from './events/stream/socket-server.ts'
@@ -40,7 +42,7 @@ import { trace } from './http/trace.ts'
 import { fork } from './http/under.ts'
 import { createFormTokens } from './interactions/page.ts'
 import { failed, notFound, serveAssets, tooMany } from './interactions/other-pages.ts'
-import { createRenderer } from './interactions/pages/render.ts'
+import { createRenderer, type Renderer } from './interactions/pages/render.ts'
 import { createProtocolPages } from './interactions/protocol-pages.ts'
 import { createInteractions, signInPath } from './interactions/routes.ts'
 import { keyPolicy } from './config/key-policy.ts'
@@ -64,6 +66,7 @@ import { createAccessTokenLookup } from './oidc/access-token-lookup.ts'
 import { createStorage } from './oidc/adapter/adapter.ts'
 import { expired } from './oidc/adapter/expired.ts'
 import { currentProvider, type CurrentProvider } from './oidc/current-provider.ts'
+import { createLogoutTokens } from './oidc/logout-tokens.ts'
 import { createInteractionGateway } from './oidc/interaction-gateway.ts'
 import {
   anonymousPaths,
@@ -127,7 +130,14 @@ export async function createAuthServer(
 
     const keys = await createKeyRing({ db, policy, masterKeys, log })
     lifecycle.add('keys', () => keys.close())
-    const leftovers = [...expired, expiredDocuments, expiredIdempotencyKeys, expiredRateLimits, expiredDeliveries]
+    const leftovers = [
+      ...expired,
+      expiredDocuments,
+      expiredIdempotencyKeys,
+      expiredRateLimits,
+      expiredDeliveries,
+      expiredLogoutNotices,
+    ]
     const oldEvents = (batch: number) => sweepEvents(db, { keepSeconds: config.events.keepSeconds, batch })
     const others = [oldEvents, (batch: number) => sweepUnusedClients(db.knex, batch)]
     const sweeper = startSweeper({ db, log, expired: leftovers, others, everySeconds: SWEEP_SECONDS })
@@ -148,6 +158,11 @@ export async function createAuthServer(
       await Promise.all([strangers.strangers.close(), strangers.loopback?.close()])
     })
 
+    const renderer = createRenderer({ directory: VIEWS })
+    const issuing = createIssuing({ config, masterKeys, log, db, keys, tokenCounts, strangers, renderer })
+    const logouts = await startLogouts({ config, log, db, issuing })
+    lifecycle.add('logouts', () => logouts.stop())
+
     const stopping = new AbortController()
     const parts = {
       config,
@@ -157,8 +172,8 @@ export async function createAuthServer(
       keys,
       policy,
       events,
-      tokenCounts,
-      strangers,
+      renderer,
+      issuing,
       stopping: stopping.signal,
       checkAnswers,
     }
@@ -185,12 +200,47 @@ interface Parts {
   keys: KeyRing
   policy: KeyPolicy
   events: Events
-  tokenCounts: TokenCounts
-  /** Who asks hosts that clients have chosen. */
-  strangers: Pick<ClientDocumentsOptions, 'strangers' | 'loopback'>
+  renderer: Renderer
+  issuing: Issuing
   /** Aborted when the server stops: what is held open for a reader ends. */
   stopping: AbortSignal
   checkAnswers: boolean
+}
+
+interface IssuingParts extends Pick<Parts, 'config' | 'masterKeys' | 'log' | 'db' | 'keys' | 'renderer'> {
+  tokenCounts: TokenCounts
+  /** Who asks hosts that clients have chosen. */
+  strangers: Pick<ClientDocumentsOptions, 'strangers' | 'loopback'>
+}
+
+type Issuing = ReturnType<typeof createIssuing>
+
+/** The protocol library on our storage. */
+function createIssuing({ config, masterKeys, log, db, keys, tokenCounts, strangers, renderer }: IssuingParts) {
+  const { issuer } = config
+  const { refreshReuseSeconds } = config.tokens
+  const documents = config.clientDocuments.enabled ? createDocuments({ db, log, strangers }) : undefined
+  const storage = createStorage({ pool: db.pool, masterKeys, issuer, log, refreshReuseSeconds, documents })
+  const pages = createProtocolPages(renderer)
+  const provider = currentProvider(
+    { config, db, masterKeys, storage, pages, log, guesses: createUserCodeThrottle(), onTokens: tokenCounts.take },
+    keys,
+  )
+  return { provider, documents }
+}
+
+/** Tells apps of sessions that have ended, at addresses where webhooks may lead too. */
+async function startLogouts({ config, log, db, issuing }: Pick<Parts, 'config' | 'log' | 'db' | 'issuing'>) {
+  const { allowPrivate, timeoutSeconds } = config.webhooks
+  const strangers = createStrangers({ allowPrivate })
+  const mint = createLogoutTokens(() => issuing.provider.get())
+  const sender = await startLogoutSender({ db, log, strangers, mint, timeoutMs: timeoutSeconds * 1000 })
+  return {
+    async stop() {
+      await sender.stop()
+      await strangers.close()
+    },
+  }
 }
 
 /** The order in which a request passes everything. */
@@ -202,21 +252,13 @@ function createApp({
   keys,
   policy,
   events,
-  tokenCounts,
-  strangers,
+  renderer,
+  issuing: { provider, documents },
   stopping,
   checkAnswers,
 }: Parts): Koa {
   const { issuer } = config
-  const renderer = createRenderer({ directory: VIEWS })
-  const { refreshReuseSeconds, accessSeconds } = config.tokens
-  const documents = config.clientDocuments.enabled ? createDocuments({ db, log, strangers }) : undefined
-  const storage = createStorage({ pool: db.pool, masterKeys, issuer, log, refreshReuseSeconds, documents })
-  const pages = createProtocolPages(renderer)
-  const provider = currentProvider(
-    { config, db, masterKeys, storage, pages, log, guesses: createUserCodeThrottle(), onTokens: tokenCounts.take },
-    keys,
-  )
+  const { accessSeconds } = config.tokens
   const gateway = createInteractionGateway(() => provider.get(), { config, db, documents })
   const hasher = createPasswordHasher()
   const throttle = createLoginThrottle()
@@ -303,7 +345,7 @@ const DOCUMENT_LIMITS = {
   host: { algorithm: 'sliding-window', quota: 60, windowSeconds: 60 },
 } as const
 
-function createDocuments({ db, log, strangers }: Pick<Parts, 'db' | 'log' | 'strangers'>) {
+function createDocuments({ db, log, strangers }: Pick<IssuingParts, 'db' | 'log' | 'strangers'>) {
   const limiter = createRateLimiter({ pool: db.pool, policies: DOCUMENT_LIMITS, log })
   return createClientDocuments({
     db,

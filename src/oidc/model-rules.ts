@@ -8,6 +8,7 @@ import { derive, type MasterKeys } from '../lib/master-key.ts'
 import { verifyClientSecret } from '../registry/clients/secret.ts'
 import type { Sessions } from './adapter/sessions.ts'
 import { policyOf } from './configuration/client-metadata.ts'
+import { nameSessions } from './logout-tokens.ts'
 
 export function applyModelRules(
   provider: Provider,
@@ -17,6 +18,7 @@ export function applyModelRules(
   deriveSuccessors(provider, derive(masterKeys, 'refresh-successor')[0])
   changeSessionIds(provider, sessions)
   endSessionsForGood(provider, sessions)
+  nameSessions(provider)
   leaveUnknownSessionsAlone(provider)
   holdScriptsToTheirClient(provider)
 }

@@ -8,6 +8,7 @@ import type { AuditAction } from '../../events/audit.ts'
 import type { EventType } from '../../events/catalogue.ts'
 import type { Origin } from '../../lib/actor.ts'
 import { DEVICE_GRANT } from '../../registry/clients/client.ts'
+import { noticesFrom } from '../../registry/logout-notices.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { registryId } from '../../registry/clients/metadata-url.ts'
 import { requestedBy } from '../origin.ts'
@@ -27,6 +28,7 @@ const REVOKE = statement(`
     union all
     select 'token.revoked', $4, id, user_id, client_id, jsonb_build_object('token_type', 'refresh_token', 'grant_id', id)
     from gone where $9
+  ), noticed as (${noticesFrom('(select * from gone where $10) as ended')}
   )
   insert into audit_log
     (action, actor, channel, address, user_agent, trace_id, subject_kind, subject_id, user_id, before)
@@ -62,7 +64,9 @@ export function createFamilies({ pool, log }: { pool: pg.Pool; log: Logger }): F
       const { route, entities } = Provider.ctx?.oidc ?? {}
       const isTokenRevoked = route === 'revocation' && entities?.RefreshToken !== undefined
       const origin = [actor, channel, address ?? null, userAgent ?? null, traceId ?? null]
-      const values = [grantId, reason, attack?.action ?? 'grant.revoke', ...origin, isTokenRevoked]
+      // Who gives a token back knows; it is still told when the session ends.
+      const isNews = route !== 'revocation'
+      const values = [grantId, reason, attack?.action ?? 'grant.revoke', ...origin, isTokenRevoked, isNews]
       for (const row of await run<{ user_id: string; client_id: string }>(pool, REVOKE, values)) {
         const facts = { event: reason, grant_id: grantId, ...row }
         if (attack) log.warn(facts, attack.message)

@@ -5,6 +5,7 @@
  */
 import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
 import { digestSecret as digest } from '../../lib/secret.ts'
+import { noticesFrom, participantsOf } from '../../registry/logout-notices.ts'
 import { requestedBy } from '../origin.ts'
 import { PASSWORD_SET_AT, passwordOfSignIn } from '../sign-in.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
@@ -78,22 +79,24 @@ const FIND_BY_UID = statement(`
 
 const iso = (column: string) => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
+// Whom to tell is read from the sessions as they were before this statement.
 const END = statement(`
-  with ended as (
+  with closed as (
     update sessions
     set ended_at = now(), id_digest = null, previous_id_digest = null, payload = '{}', authorizations = '{}'
     where uid = $1 and ended_at is null
     returning uid, user_id, user_agent, address, signed_in_at, last_seen_at, expires_at
   ), told as (
     insert into events (type, actor, subject, user_id)
-    select 'session.ended', user_id, uid, user_id from ended where user_id is not null
+    select 'session.ended', user_id, uid, user_id from closed where user_id is not null
+  ), noticed as (${noticesFrom(participantsOf('select uid from closed'))}
   )
   insert into audit_log
     (action, actor, channel, address, user_agent, trace_id, subject_kind, subject_id, user_id, before)
   select 'session.end', user_id, 'page', $2, $3, $4, 'session', uid, user_id, jsonb_build_object(
     'user_agent', user_agent, 'address', address, 'signed_in_at', ${iso('signed_in_at')},
     'last_seen_at', ${iso('last_seen_at')}, 'expires_at', ${iso('expires_at')})
-  from ended where user_id is not null`)
+  from closed where user_id is not null`)
 
 /** The id that the session had before this request gave it a new one. */
 const replaced = new WeakMap<KoaContextWithOIDC, string>()

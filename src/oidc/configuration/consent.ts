@@ -3,7 +3,6 @@
  * grant is made from it for one session and client, and all tokens under it form one family: a replayed token on the phone
  * must not kill the laptop.
  */
-import { randomBytes } from 'node:crypto'
 import { interactionPolicy, type Grant, type KoaContextWithOIDC } from 'oidc-provider'
 import type { Database } from '../../database/connect.ts'
 import { recordChange } from '../../events/audit.ts'
@@ -15,6 +14,7 @@ import { asksForOtherAccount, isForDevice, rememberBrowser } from '../device-flo
 import { claimPlace, GrantPlaceTaken } from '../grant-place.ts'
 import { requestedBy } from '../origin.ts'
 import { passwordOfSignIn, passwordSetAt } from '../sign-in.ts'
+import { sidOf } from '../logout-tokens.ts'
 import { policyOf } from './client-metadata.ts'
 import type { ManagementRules } from './management.ts'
 
@@ -129,7 +129,7 @@ async function isSaved(ctx: KoaContextWithOIDC, grant: Grant): Promise<boolean> 
   // A native app's tokens do not hang on the session; each sign-in is a family of its own.
   if (client && session && policyOf(client).kind !== 'native' && !isForDevice(ctx)) {
     const { clientId } = client
-    const sid = session.sidFor(clientId) ?? randomBytes(16).toString('base64url')
+    const sid = sidOf(session.uid, clientId)
     session.sidFor(clientId, sid)
     claimPlace(ctx, { sid, grantId: session.grantIdFor(clientId) })
   }

@@ -3,6 +3,7 @@ import { recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
 import type { Actor } from '../../lib/actor.ts'
 import { isId } from '../../lib/ids.ts'
+import { ENDED_GRANT, noticeEndedGrants, type EndedGrant } from '../logout-notices.ts'
 import { holdUser } from '../revocation.ts'
 import { isGrantId } from './queries.ts'
 
@@ -26,8 +27,9 @@ export async function revokeTokenFamily(db: Knex, { userId, id, guard, actor }: 
     const [gone] = await trx('grants')
       .where({ id, user_id: userId })
       .delete()
-      .returning<{ client_id: string; session_uid: string | null }[]>(['client_id', 'session_uid'])
+      .returning<EndedGrant[]>([...ENDED_GRANT])
     if (!gone) return false
+    await noticeEndedGrants(trx, [gone])
     const { client_id: clientId, session_uid: session_id } = gone
     const about = { subject: id, userId, clientId, actor }
     await appendEvent(trx, { type: 'grant.revoked', ...about })

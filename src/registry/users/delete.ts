@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { erasePerson, recordChange } from '../../events/audit.ts'
 import { appendEvent } from '../../events/outbox.ts'
 import type { Actor } from '../../lib/actor.ts'
+import { endSessions, revokeGrants } from '../revocation.ts'
 import { presentUser } from './present.ts'
 import { lockUser, removeUser } from './queries.ts'
 import { requireVersion, type UserGuard } from './user.ts'
@@ -23,6 +24,9 @@ export async function deleteUser(db: Knex, { userId, ifVersion, guard, actor }: 
     const user = await lockUser(trx, userId)
     requireVersion(user, ifVersion)
     guard?.(user, user)
+    // They would go with the row, but nobody would be told.
+    await endSessions(trx, userId)
+    await revokeGrants(trx, { userId })
     await removeUser(trx, userId)
     await appendEvent(trx, { type: 'user.deleted', subject: userId, userId, actor })
     await recordChange(trx, actor, { action: 'user.delete', subject: userId, userId, before: presentUser(user) })

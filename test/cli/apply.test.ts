@@ -398,3 +398,41 @@ test.serial('all of it or nothing: what fails on the way takes everything back',
   t.is((await own.json(['client', 'list'])).length, 1)
   t.is((await own.run(['apply', '-f', '-', '--dry-run'], FILE)).status, 1, 'a dry run meets it too')
 })
+
+test.serial(
+  'profiles and what is open to clients that register themselves are declared; contradictions are told',
+  async (t) => {
+    const own = await operator(t)
+    const file = (more: string) => `
+version: 1
+resources:
+  - audience: https://open.example.com
+    name: Open
+    self_registered_scopes: [read]
+    scopes: [{ name: read, description: Read }, { name: write, description: Write }]
+clients:
+  - kind: native
+    name: Agent
+    profile: mcp
+    redirect_uris: [http://127.0.0.1/callback]
+  - kind: service
+    name: Job
+    profile: fapi2
+    ${more}
+`
+    const keys = 'jwks: { keys: [{ kty: OKP, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo }] }'
+    const made = await apply(own, file(keys))
+    t.deepEqual(count(made), [3, 0, 0, 0])
+    t.deepEqual(made.secrets, [], 'neither has a secret')
+    t.deepEqual(count(await apply(own, file(keys))), [0, 0, 0, 3])
+    t.deepEqual((await own.json(['resource', 'show', 'https://open.example.com'])).self_registered_scopes, ['read'])
+    const clients = await own.json(['client', 'list'])
+    const job = clients.find(({ name }: { name: string }) => name === 'Job')
+    t.like(job, { profile: 'fapi2', token_endpoint_auth_method: 'private_key_jwt', dpop_bound_access_tokens: true })
+
+    const wrong = await own.run(['apply', '-f', '-'], file(`${keys}\n    dpop_bound_access_tokens: false`))
+    t.regex(wrong.stderr, /dpop_bound_access_tokens.*profile fapi2: access tokens are bound to a key/)
+    const stray = await own.run(['apply', '-f', '-'], file(keys).replace('[read]', '[read, delete]'))
+    t.regex(stray.stderr, /self_registered_scopes.*"delete" is no scope of the resource/)
+  },
+)

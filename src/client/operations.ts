@@ -495,6 +495,7 @@ export type ListClientsFilters = {
     | 'exchange_from'
     | 'built_in'
     | 'self_registered'
+    | 'metadata_url'
     | 'disabled'
     | 'disabled_at'
     | 'access'
@@ -1093,6 +1094,8 @@ export type Client = {
   built_in: boolean
   /** It registered itself: it may ask for what resources open to such clients, and always asks for consent. */
   self_registered: boolean
+  /** Its `client_id` when a document there describes it; null for a client whose `client_id` is its `id`. */
+  metadata_url: string | null
   disabled: boolean
   disabled_at: string | null
   /** What it may ask of resources. */
@@ -1451,6 +1454,8 @@ export type CreatedClient = {
   built_in: boolean
   /** It registered itself: it may ask for what resources open to such clients, and always asks for consent. */
   self_registered: boolean
+  /** Its `client_id` when a document there describes it; null for a client whose `client_id` is its `id`. */
+  metadata_url: string | null
   disabled: boolean
   disabled_at: string | null
   /** What it may ask of resources. */

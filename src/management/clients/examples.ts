@@ -51,6 +51,7 @@ export const CLIENT = {
   exchange_from: [],
   built_in: false,
   self_registered: false,
+  metadata_url: null,
   disabled: false,
   disabled_at: null,
   access: [{ resource_id: 'res_m2n3b4v5c6x7z2l3k4j5h6g7fd', audience: NOTES, scopes: ['notes:read', 'notes:write'] }],

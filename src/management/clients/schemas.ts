@@ -136,6 +136,10 @@ export const clientSchema = z
       .describe(
         'It registered itself: it may ask for what resources open to such clients, and always asks for consent.',
       ),
+    metadata_url: z
+      .string()
+      .nullable()
+      .describe('Its `client_id` when a document there describes it; null for a client whose `client_id` is its `id`.'),
     disabled: z.boolean(),
     disabled_at: time('When it was disabled.').nullable(),
     access: z

@@ -21,6 +21,7 @@ export interface PresentedClient {
   exchange_from: string[]
   built_in: boolean
   self_registered: boolean
+  metadata_url: string | null
   disabled: boolean
   disabled_at: string | null
   access?: { resource_id: string; audience: string; scopes: string[] }[]
@@ -54,6 +55,7 @@ export function presentClient(
     exchange_from: client.exchangeFrom,
     built_in: client.builtIn,
     self_registered: client.selfRegistered,
+    metadata_url: client.metadataUrl,
     disabled: client.disabledAt !== null,
     disabled_at: client.disabledAt?.toISOString() ?? null,
     ...(client.access ? { access: client.access.map(presentAccess) } : {}),

@@ -73,7 +73,16 @@ interface Link {
   heard(kinds: string): Promise<void>
 }
 
-export async function startDatabaseProxy(t: Teardown, target: string): Promise<DatabaseProxy> {
+export interface ProxyOptions {
+  /** Statements that a process says by itself, whatever is asked of it: passed on at once, and not counted. */
+  isBackground?: (statement: string) => boolean
+}
+
+export async function startDatabaseProxy(
+  t: Teardown,
+  target: string,
+  { isBackground = () => false }: ProxyOptions = {},
+): Promise<DatabaseProxy> {
   const { host, port, user, password, database } = new pg.Client({ connectionString: target })
   const links = new Set<Link>()
   const barriers = new Set<Barrier>()
@@ -127,8 +136,10 @@ export async function startDatabaseProxy(t: Teardown, target: string): Promise<D
     async function passQueue(): Promise<void> {
       isPassing = true
       for (let frame = queue.shift(); frame; frame = queue.shift()) {
-        if (!COUNTED.includes(frame.kind) || frame.kind === '') link.database.write(frame.bytes)
-        else await pass(link, frame, readStatement(frame))
+        const isCounted = COUNTED.includes(frame.kind) && frame.kind !== ''
+        const place = isCounted ? readStatement(frame) : undefined
+        if (place && !isBackground(place.statement)) await pass(link, frame, place)
+        else if (!isShut || !place) link.database.write(frame.bytes)
       }
       isPassing = false
     }

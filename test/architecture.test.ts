@@ -49,6 +49,7 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   eta: ['interactions'],
   undici: ['outbound', 'client'],
   ws: ['events'],
+  '@modelcontextprotocol/server': ['demo'],
   koa: [
     'http',
     'interactions',

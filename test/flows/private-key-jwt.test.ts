@@ -105,6 +105,7 @@ const refused: [string, (who: Signer) => Promise<string> | string][] = [
   ['an end too far ahead', (who) => assertion(who, { exp: now() + 400 })],
   ['no end', (who) => assertion(who, { exp: undefined })],
   ['a time to come', (who) => assertion(who, { nbf: now() + 120 })],
+  ['a date of issue to come', (who) => assertion(who, { iat: now() + 90 })],
   ['no id', (who) => assertion(who, { jti: undefined })],
   ['an id that is no text', (who) => assertion(who, { jti: { a: 1 } })],
   ['another issuer', (who) => assertion(who, { iss: 'cli_someone' })],

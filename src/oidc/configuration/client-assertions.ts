@@ -35,6 +35,8 @@ export function createAssertionCheck(issuer: string): Check {
     if (!(Number(claims.exp) - now <= LONGEST_SECONDS + TOLERANCE_SECONDS)) {
       refuse(`exp must be at most ${LONGEST_SECONDS} seconds ahead`)
     }
+    // FAPI 2.0 §5.3.2.1 bears clocks of ten seconds ahead; the library looks at iat only where there is no exp.
+    if (claims.iat !== undefined && !(Number(claims.iat) - now <= TOLERANCE_SECONDS)) refuse('iat must not be to come')
   }
 }
 

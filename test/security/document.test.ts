@@ -1,14 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { renderDocument, renderPicture } from './document.ts'
+import { conformance } from './conformance.ts'
+import { renderConformance, renderDocument, renderPicture } from './document.ts'
 import { hardenings } from './hardening.ts'
 import { standards } from './standards.ts'
 import { readTestTitles } from './test-titles.ts'
 import { boundaries, loots } from './threats.ts'
-import { walked } from './walked.ts'
+import { profiles, walked } from './walked.ts'
 
 const clauses = standards.flatMap(({ chapters }) => chapters.flatMap((chapter) => chapter.clauses))
+const ofProfiles = conformance.flatMap(({ chapters }) => chapters.flatMap((chapter) => chapter.clauses))
 const docs = join(import.meta.dirname, '..', '..', 'docs')
 
 test('docs/security.md and its picture are what the clauses and tests say now', (t) => {
@@ -17,10 +19,23 @@ test('docs/security.md and its picture are what the clauses and tests say now', 
   t.is(readFileSync(join(docs, 'security.svg'), 'utf8'), renderPicture(), mend)
 })
 
+test('docs/conformance.md is what the clauses and tests say now', (t) => {
+  t.is(readFileSync(join(docs, 'conformance.md'), 'utf8'), renderConformance(), 'run: npm run docs:security')
+})
+
+test('every clause of the profiles is there once, in order', (t) => {
+  const own = ofProfiles.filter(({ id }) => !id.startsWith('RFC 9700'))
+  t.deepEqual(
+    own.map(({ id }) => id),
+    profiles,
+  )
+  t.is(ofProfiles.length - own.length, walked.filter(({ id }) => id.startsWith('RFC 9700')).length)
+})
+
 test('every test that is named stands in the sources once', (t) => {
   const places = readTestTitles()
   t.true(places.size > 500, `only ${places.size} titles were found`)
-  for (const { tests = [] } of [...clauses, ...hardenings, ...boundaries, ...loots]) {
+  for (const { tests = [] } of [...clauses, ...ofProfiles, ...hardenings, ...boundaries, ...loots]) {
     t.is(new Set(tests).size, tests.length, tests.join())
     for (const title of tests) t.is(places.get(title)?.length, 1, title)
   }
@@ -34,7 +49,7 @@ test('every clause of the walked chapters is there once, in order, with its leve
 })
 
 test('what is met names its tests, what is not says why', (t) => {
-  for (const { id, state, tests = [], note = '', says } of clauses) {
+  for (const { id, state, tests = [], note = '', says } of [...clauses, ...ofProfiles]) {
     t.true(state === 'met' ? tests.length > 0 : note !== '', id)
     t.regex(says, /^[A-Z].*\.$/, id)
     t.regex(note, /^(?:[A-Z`].*[.”)])?$/, id)

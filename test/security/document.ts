@@ -1,8 +1,9 @@
 /** docs/security.md and its picture, made from the clauses and from where the tests that they name stand. */
 import { variables } from '../../src/config/variables.ts'
 import type { Chapter, Clause } from './clause.ts'
+import { conformance } from './conformance.ts'
 import { hardenings } from './hardening.ts'
-import { standards } from './standards.ts'
+import { standards, type Standard } from './standards.ts'
 import { readTestTitles } from './test-titles.ts'
 import { boundaries, loots } from './threats.ts'
 
@@ -25,6 +26,13 @@ What Grantry is held against, and how it stands, clause by clause. Every clause 
 \`${COMMAND}\` writes this file from \`test/security/\`, and a test fails when it is out of date, when a test that it names is gone, or when a clause was left out. In titles, … stands for each entry of a list. A test shows what it tries and nothing else; nobody outside the project has examined Grantry yet. What you find, report as [SECURITY.md](../SECURITY.md) says.
 
 ![Clauses met, not applicable and not yet, by chapter](security.svg)
+`
+
+const CONFORMANCE = `# Conformance
+
+How Grantry stands to the profiles that it is built to, clause by clause. Every clause says in our words what is asked. *Met* names the tests that fail when it no longer holds; *not applicable* gives the reason; *not yet* says what is missing. Read the original before you rely on one. No certification has been applied for.
+
+\`${COMMAND}\` writes this file from \`test/security/\`, and a test fails when it is out of date, when a test that it names is gone, or when a clause was left out. In titles, … stands for each entry of a list. What is advertised in the metadata documents is proved value by value in [flows/discovery](../test/flows/discovery.test.ts).
 `
 
 const GUESSING = `## How guessing is slowed
@@ -75,7 +83,7 @@ export function renderDocument(): string {
   const refer = createReferences()
   return [
     INTRODUCTION,
-    renderCounts(),
+    renderCounts(standards),
     renderTable(
       '## What is believed',
       ['between', 'rule', 'tests'],
@@ -95,11 +103,20 @@ export function renderDocument(): string {
       ['what', 'how', 'among the tests'],
       hardenings.map(({ what, how, tests }) => [what, how, refer(tests)]),
     ),
-    ...standards.flatMap(({ name, title, about, chapters }) => [
-      `## ${title}\n\n${about}\n`,
-      ...chapters.map((chapter) => renderChapter(name, chapter, refer)),
-    ]),
+    ...renderStandards(standards, refer),
   ].join('\n')
+}
+
+/** docs/conformance.md. @throws Error when a test that is named is not there */
+export function renderConformance(): string {
+  return [CONFORMANCE, renderCounts(conformance), ...renderStandards(conformance, createReferences())].join('\n')
+}
+
+function renderStandards(walked: readonly Standard[], refer: Refer): string[] {
+  return walked.flatMap(({ name, title, about, chapters }) => [
+    `## ${title}\n\n${about}\n`,
+    ...chapters.map((chapter) => renderChapter(name, chapter, refer)),
+  ])
 }
 
 type Refer = (titles: readonly string[] | undefined) => string
@@ -131,8 +148,8 @@ function renderTable(heading: string, columns: readonly string[], rows: readonly
   return [heading, '', line(columns), line(columns.map(() => '---')), ...rows.map(line), ''].join('\n')
 }
 
-function renderCounts(): string {
-  const rows = standards.flatMap(({ title, chapters }) =>
+function renderCounts(walked: readonly Standard[]): string {
+  const rows = walked.flatMap(({ title, chapters }) =>
     chapters.map(({ name, title: subject, clauses }) => {
       const counts = count(clauses)
       return [`${title} ${name}`, subject, String(clauses.length), ...STATES.map((state) => String(counts[state]))]

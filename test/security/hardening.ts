@@ -75,6 +75,21 @@ export const hardenings: readonly Hardening[] = [
     ],
   },
   {
+    what: 'Exchanged tokens',
+    how: 'Services that ask for more than the person granted, with tokens that are not theirs to exchange, in chains, and after the end (RFC 8693 §5).',
+    tests: [
+      'nothing comes out that the person has not granted, and nothing that the app or the service is not registered for',
+      'for the same API a token gets smaller, never larger',
+      'only a live access token of a person, for an API that was named, is a subject',
+      'a token whose time is over is no subject; neither kind',
+      'who may not exchange does not: public clients, web apps, services without the grant, strangers',
+      'the management API is not to be had this way, whatever is registered',
+      'what was exchanged ends when ${what}, and no more is exchanged',
+      'a service that is disabled has nothing any more, and enabling it brings nothing back',
+      'a token that is bound to a key is exchanged by who has the key; what comes out is bound to the key that was proved',
+    ],
+  },
+  {
     what: 'Secrets',
     how: 'Every flow is run, every secret it issued remembered, and then looked for in a dump of the database and in the log.',
     tests: [

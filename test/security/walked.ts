@@ -67,10 +67,27 @@ const RFC_9700: Record<string, number> = {
   '4.17.2': 1,
 }
 
+/** FAPI 2.0 Security Profile, as RFC 9700 above. */
+const FAPI_2: Record<string, number> = {
+  '5.2.1': 1,
+  '5.2.2': 1,
+  '5.2.3': 2,
+  '5.3.2.1': 14,
+  '5.3.2.2': 12,
+  '5.3.4': 4,
+  '5.4.1': 5,
+  '5.4.2': 1,
+}
+
+/** MCP authorization, revision 2026-07-28: servers, documents of clients, MCP servers. */
+const MCP = [12, 6, 8]
+
 export interface Walked {
   id: string
   level?: number
 }
+
+const LETTERS = 'abcdefghijklmn'
 
 /** In the order of the standards. */
 export const walked: Walked[] = [
@@ -79,7 +96,15 @@ export const walked: Walked[] = [
   ),
   ...Object.entries(RFC_9700).flatMap(([section, count]) =>
     Array.from({ length: count }, (_, index) => ({
-      id: `RFC 9700 ${section}${count > 1 ? ` ${'abcdefg'[index]}` : ''}`,
+      id: `RFC 9700 ${section}${count > 1 ? ` ${LETTERS[index]}` : ''}`,
     })),
   ),
+]
+
+/** Of the profiles, in their order. */
+export const profiles: string[] = [
+  ...Object.entries(FAPI_2).flatMap(([section, count]) =>
+    Array.from({ length: count }, (_, index) => `FAPI 2.0 ${section}${count > 1 ? ` ${LETTERS[index]}` : ''}`),
+  ),
+  ...MCP.flatMap((count, chapter) => Array.from({ length: count }, (_, index) => `MCP ${chapter + 1}.${index + 1}`)),
 ]

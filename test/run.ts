@@ -44,7 +44,13 @@ async function main(): Promise<number> {
     const url = process.env.TEST_DATABASE_URL || (await startServer(directory))
     const template = await makeTemplate(url)
     if (interrupted) throw new Error('interrupted')
-    return await runAva({ TEST_DATABASE_URL: url, TEST_DATABASE_TEMPLATE: template, TMPDIR: directory })
+    return await runAva({
+      TEST_DATABASE_URL: url,
+      TEST_DATABASE_TEMPLATE: template,
+      TMPDIR: directory,
+      // Some hundred processes load the same modules: what one has compiled the others need not.
+      NODE_COMPILE_CACHE: join(directory, 'compiled'),
+    })
   } catch (error) {
     console.error(interrupted ? 'interrupted' : error)
     verdict = '0 passed, 1 failed'

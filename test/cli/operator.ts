@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { runCommand } from '../../src/cli/program.ts'
 import { testDatabaseUrl, type Teardown } from '../support/database.ts'
+import { bareEnvironment } from '../support/environment.ts'
 
 export const BIN = join(dirname(dirname(import.meta.dirname)), 'src', 'grantry.js')
 
@@ -41,7 +42,7 @@ export interface SpawnOptions {
 export async function operator(t: Teardown, url?: string): Promise<Operator> {
   const directory = await mkdtemp(join(tmpdir(), 'grantry-cli-'))
   t.teardown(() => rm(directory, { recursive: true, force: true }))
-  const env = { PATH: process.env.PATH ?? '', DATABASE_URL: url ?? (await testDatabaseUrl(t)), DATA_DIR: directory }
+  const env = { ...bareEnvironment, DATABASE_URL: url ?? (await testDatabaseUrl(t)), DATA_DIR: directory }
   const run: Operator['run'] = (args, input) => runHere(args, env, input)
   return {
     env,

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startFakeIssuer } from '../support/fake-issuer.ts'
+import { bareEnvironment } from '../support/environment.ts'
 
 const main = join(import.meta.dirname, '../../src/demo/main.ts')
 
@@ -17,7 +18,7 @@ async function environment(t: ExecutionContext) {
   const directory = mkdtempSync(join(tmpdir(), 'grantry-demo-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }))
   const env = {
-    PATH: process.env.PATH,
+    ...bareEnvironment,
     DATA_DIR: directory,
     DEMO_PORT: '0',
     ISSUER: issuer.url,

@@ -18,6 +18,7 @@ import { testDatabaseUrl, type Teardown } from '../support/database.ts'
 import type { TestClient } from '../support/registry.ts'
 import { Visitor } from '../support/visitor.ts'
 import { startDatabaseProxy, type DatabaseProxy } from './database-proxy.ts'
+import { bareEnvironment } from '../support/environment.ts'
 
 const asked = Number(process.env.RIG_ROUNDS ?? '')
 
@@ -90,7 +91,7 @@ export async function startRig(t: Teardown, environment: Record<string, string> 
 
 /** `node src/main.ts`, not waited for: what it does before it is ready is to be cut short. */
 export function launch(t: Teardown, environment: Record<string, string>): { kill(): Promise<void> } {
-  const env = { PATH: process.env.PATH ?? '', ...environment }
+  const env = { ...bareEnvironment, ...environment }
   const child = spawn(process.execPath, [MAIN], { env, stdio: 'ignore' })
   const exited = once(child, 'exit')
   const kill = async () => {

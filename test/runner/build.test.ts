@@ -8,6 +8,7 @@ import { build } from '../../.build/build.ts'
 import { newMasterKey } from '../../src/lib/master-key.ts'
 import { freePort } from '../support/auth-server.ts'
 import { testDatabaseUrl } from '../support/database.ts'
+import { bareEnvironment } from '../support/environment.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 
@@ -22,7 +23,7 @@ test('what is built starts by itself, and has its pages, its playground and its 
   const port = await freePort()
   const issuer = `http://localhost:${port}`
   const env = {
-    PATH: process.env.PATH,
+    ...bareEnvironment,
     DATABASE_URL: await testDatabaseUrl(t),
     DATA_DIR: directory,
     MASTER_KEY: newMasterKey(),

@@ -11,6 +11,7 @@ import { newMasterKey } from '../../src/lib/master-key.ts'
 import { createAuthServer } from '../../src/server.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { testDatabaseUrl, type Teardown } from './database.ts'
+import { bareEnvironment } from './environment.ts'
 
 export interface TestServer {
   issuer: string
@@ -94,7 +95,7 @@ export async function startServerProcesses(
 export async function startProcess(t: Teardown, environment: Environment): Promise<ServerProcess> {
   const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
   const child = spawn(process.execPath, [main], {
-    env: { PATH: process.env.PATH ?? '', ...environment },
+    env: { ...bareEnvironment, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))

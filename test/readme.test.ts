@@ -40,12 +40,13 @@ test('every command of the README works by copy and paste', async (t) => {
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', here(block)], shell)
     outputs.push(stdout)
   }
-  t.is(outputs.length, 10, 'a block was added: say here what it should print')
-  const [called, refused, registered, device, listed, clients, changed, events, bulk, mcp] = outputs
+  t.is(outputs.length, 11, 'a block was added: say here what it should print')
+  const [called, refused, registered, device, exchanging, listed, clients, changed, events, bulk, mcp] = outputs
   t.regex(called ?? '', /^HTTP\/1\.1 200 /)
   t.regex(refused ?? '', /^HTTP\/1\.1 401 [\s\S]*www-authenticate: Bearer /i)
   t.regex(registered ?? '', /cli_[a-z2-7]{26}[\s\S]*gcs_[\s\S]*usr_/)
   t.regex(device ?? '', /cli_[a-z2-7]{26}[\s\S]*device_code/)
+  t.regex(exchanging ?? '', /https:\/\/search\.example\.com[\s\S]*token-exchange[\s\S]*exchange_from +https:\/\/notes/)
   t.regex(listed ?? '', /Notes backup[\s\S]*"username": "bob"[\s\S]*RS256[\s\S]*user\.created/)
   t.regex(clients ?? '', /^\{"data":\[\{"id":"cli_[\s\S]*"pagination":/)
   t.regex(changed ?? '', /"disabled":true[\s\S]*problems#precondition-failed[\s\S]*HTTP\/1\.1 204 /)

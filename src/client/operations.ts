@@ -2231,7 +2231,7 @@ export type TokenFamily = {
   }
 }
 
-/** A client got tokens with a code or for itself: one event for each client, grant type and minute of an instance. */
+/** A client got tokens with a code, for itself or by exchange: one event for each client, grant type and minute of an instance. */
 export type TokenIssuedEvent = EventEnvelope & {
   type: 'token.issued'
   data: {

@@ -12,7 +12,7 @@ const issued = {
 
 export const tokens = {
   'token.issued': event(
-    'A client got tokens with a code or for itself: one event for each client, grant type and minute of an instance.',
+    'A client got tokens with a code, for itself or by exchange: one event for each client, grant type and minute of an instance.',
     issued,
   ),
   'token.refreshed': event(

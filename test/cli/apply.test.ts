@@ -419,12 +419,16 @@ clients:
     name: Job
     profile: fapi2
     ${more}
+  - kind: service
+    name: Caller
+    grant_types: ['urn:ietf:params:oauth:grant-type:token-exchange']
+    exchange_from: [https://open.example.com]
 `
     const keys = 'jwks: { keys: [{ kty: OKP, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo }] }'
     const made = await apply(own, file(keys))
-    t.deepEqual(count(made), [3, 0, 0, 0])
-    t.deepEqual(made.secrets, [], 'neither has a secret')
-    t.deepEqual(count(await apply(own, file(keys))), [0, 0, 0, 3])
+    t.deepEqual(count(made), [4, 0, 0, 0])
+    t.is(made.secrets.length, 1, 'only the last has a secret')
+    t.deepEqual(count(await apply(own, file(keys))), [0, 0, 0, 4])
     t.deepEqual((await own.json(['resource', 'show', 'https://open.example.com'])).self_registered_scopes, ['read'])
     const clients = await own.json(['client', 'list'])
     const job = clients.find(({ name }: { name: string }) => name === 'Job')

@@ -93,6 +93,20 @@ test('a web client lives from create to delete', async (t) => {
   t.regex(gone.stderr, /there is no client/)
 })
 
+test('a service may exchange the tokens of the APIs that are named, and of no others', async (t) => {
+  const { json, run } = await operator(t)
+  const create = ['client', 'create', '--kind', 'service', '--name', 'Orders', '--grant', 'token-exchange']
+  const audience = 'https://orders.example.com'
+  const made = await json([...create, '--exchange-from', `${audience}/`])
+  t.deepEqual(made.grant_types, ['urn:ietf:params:oauth:grant-type:token-exchange'])
+  t.deepEqual(made.exchange_from, [audience])
+  const without = await run(['client', 'update', made.id, '--no-exchange-from'])
+  t.regex(without.stderr, /token exchange needs the audiences/)
+  const changed = await json(['client', 'update', made.id, '--no-exchange-from', '--grant', 'client_credentials'])
+  t.deepEqual([changed.grant_types, changed.exchange_from], [['client_credentials'], []])
+  t.is((await run(create)).status, 1, 'nothing is named')
+})
+
 test('machines and public clients are made by their kind', async (t) => {
   const { json, run } = await operator(t)
   await json(['resource', 'create', ...ORDERS, ...SCOPES])

@@ -98,6 +98,18 @@ test('a client can be held to proofs of its key, and let go again', async (t) =>
   t.true((await change(true)).body.dpop_bound_access_tokens)
 })
 
+test('a service exchanges tokens of the APIs that are named; a replacement that names none takes the grant away', async (t) => {
+  const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
+  const settings = { ...SERVICE, grant_types: ['client_credentials', exchange], access: READ }
+  const made = await make(t.context, { ...settings, exchange_from: [API] })
+  t.deepEqual(made.body.exchange_from, [API])
+  const none = await t.context.admin.send('POST', '/clients', { body: settings })
+  t.is(none.status, 400)
+  const headers = { 'if-match': (await t.context.admin.get(`/clients/${made.body.id}`)).etag ?? '' }
+  const replaced = await t.context.admin.send('PUT', `/clients/${made.body.id}`, { body: SERVICE, headers })
+  t.like(replaced.body, { grant_types: ['client_credentials'], exchange_from: [] })
+})
+
 test('a secret is in no list, no replay, no log and no row', async (t) => {
   const { admin, server } = t.context
   const headers = { 'idempotency-key': '"a-secret-client"' }

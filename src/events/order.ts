@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Database } from '../database/connect.ts'
+import { createTurns } from '../lib/turns.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 /** Somebody wrote events (trigger of migration 0009-event-order). */
@@ -46,40 +47,27 @@ export async function putInOrder(pool: Pick<Database['pool'], 'query'>): Promise
 /** Puts events in order as they are written, forever. Every instance does it; whoever comes first does the work. */
 export async function startOrdering({ db, log }: { db: Database; log: Logger }): Promise<{ stop(): Promise<void> }> {
   const stopping = new AbortController()
-  let wake: () => void = () => undefined
-  let isDue = true
-  const nudge = () => {
-    isDue = true
-    wake()
-  }
-  const unlisten = await db.listen(WRITTEN, nudge)
+  const turns = createTurns({ everyMs: POLL_MS })
+  const unlisten = await db.listen(WRITTEN, () => turns.nudge())
   const running = run()
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       try {
-        // Set before the table is read: a hint that comes while it is read counts for the next turn.
-        isDue = false
+        turns.begin()
         await putInOrder(db.pool)
       } catch (err) {
         log.warn({ err }, 'events could not be put in order; the next turn tries again')
         await delay(POLL_MS, undefined, { signal: stopping.signal }).catch(() => undefined)
       }
-      if (!isDue && !stopping.signal.aborted) await pause()
+      if (!stopping.signal.aborted) await turns.rest()
     }
-  }
-
-  function pause(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, POLL_MS)
-    wake = resolve
-    return promise.finally(() => clearTimeout(timer))
   }
 
   return {
     async stop() {
       stopping.abort()
-      wake()
+      turns.nudge()
       await unlisten()
       await running
     },

@@ -6,6 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Database } from '../../database/connect.ts'
 import type { MasterKeys } from '../../lib/master-key.ts'
+import { createTurns } from '../../lib/turns.ts'
 import type { Strangers } from '../../outbound/stranger.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { EventFeed } from '../feed.ts'
@@ -39,14 +40,9 @@ export async function startWebhooks(options: DispatcherOptions): Promise<{ stop(
   const { signal } = stopping
   const lanes = new Map<string, Promise<void>>()
   const fanOut = createFanOut({ db: db.knex, feed, rightsOf: options.rightsOf })
-  let isDue = true
-  let wake: () => void = () => undefined
+  const turns = createTurns({ everyMs: POLL_MS })
   let onEmptied: () => void = () => undefined
-  const nudge = () => {
-    isDue = true
-    wake()
-  }
-  const unlisten = await db.listen(DELIVERIES, nudge)
+  const unlisten = await db.listen(DELIVERIES, () => turns.nudge())
   const running = [follow(), dispatch()]
 
   /** Makes deliveries of what the feed brings, and of what was left in it while a queue was full. */
@@ -54,7 +50,7 @@ export async function startWebhooks(options: DispatcherOptions): Promise<{ stop(
     while (!signal.aborted) {
       const seen = feed.latest()
       try {
-        if ((await fanOut.run()) > 0) nudge()
+        if ((await fanOut.run()) > 0) turns.nudge()
       } catch (err) {
         log.warn({ err }, 'events could not be made into deliveries; the next turn tries again')
         await delay(POLL_MS, undefined, { signal }).catch(() => undefined)
@@ -68,13 +64,13 @@ export async function startWebhooks(options: DispatcherOptions): Promise<{ stop(
   /** Opens a lane for each webhook that has something due. */
   async function dispatch(): Promise<void> {
     while (!signal.aborted) {
-      isDue = false
+      turns.begin()
       try {
         for (const id of await findDueWebhooks(db.pool)) if (!lanes.has(id)) openLane(id)
       } catch (err) {
         log.warn({ err }, 'due webhook deliveries could not be read; the next turn tries again')
       }
-      if (!isDue && !signal.aborted) await pause()
+      if (!signal.aborted) await turns.rest()
     }
   }
 
@@ -88,18 +84,11 @@ export async function startWebhooks(options: DispatcherOptions): Promise<{ stop(
     lanes.set(id, lane)
   }
 
-  function pause(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, POLL_MS)
-    wake = resolve
-    return promise.finally(() => clearTimeout(timer))
-  }
-
   return {
     /** What is on its way has some seconds to arrive; what is merely due stays in the table. */
     async stop() {
       stopping.abort()
-      wake()
+      turns.nudge()
       await unlisten()
       const timer = setTimeout(() => hurry.abort(), GRACE_MS)
       await Promise.all(running)

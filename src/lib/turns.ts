@@ -1,0 +1,34 @@
+/**
+ * The rhythm of a loop that reads a table: a turn when somebody says that there is something, and one from time to time all
+ * the same, because hints get lost with a connection and rows do not. Pure but for its timer.
+ */
+export interface Turns {
+  /** There is something: the rest ends, or the next one does not begin. */
+  nudge(): void
+  /** Called before the table is read, so that a hint that comes while it is read counts for the next turn. */
+  begin(): void
+  /** Waits for a nudge since the turn began, or for the time. */
+  rest(): Promise<void>
+}
+
+export function createTurns({ everyMs }: { everyMs: number }): Turns {
+  let isDue = true
+  let wake: () => void = () => undefined
+  return {
+    nudge() {
+      isDue = true
+      wake()
+    },
+    begin() {
+      isDue = false
+    },
+    async rest() {
+      if (isDue) return
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const timer = setTimeout(resolve, everyMs)
+      wake = resolve
+      await promise
+      clearTimeout(timer)
+    },
+  }
+}

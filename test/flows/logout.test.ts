@@ -2,7 +2,11 @@
 import { createHmac, createPublicKey } from 'node:crypto'
 import test, { type ExecutionContext } from 'ava'
 import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, importJWK, SignJWT, type JWTPayload } from 'jose'
+import * as oidc from 'openid-client'
+import { keyPolicy } from '../../src/config/key-policy.ts'
+import { loadConfig } from '../../src/config/load.ts'
 import { readKeys } from '../../src/keys/queries.ts'
+import { rotateKeys } from '../../src/keys/rotate.ts'
 import { newMasterKey, parseMasterKeys } from '../../src/lib/master-key.ts'
 import { startAuthServer, type TestServer } from '../support/auth-server.ts'
 import { buildClient, buildResource, buildUser } from '../support/registry.ts'
@@ -129,6 +133,25 @@ test('a hint that this issuer did not sign for this client is refused, and nothi
     'mixed up',
   )
   t.is(await silently(browser, client), 'code')
+})
+
+test('what openid-client builds is understood: hint, exact way back, state; also with the hint of a key that has turned over', async (t) => {
+  const old = await signedIn()
+  const { kid } = decodeProtectedHeader(old.hint)
+  const policy = keyPolicy(loadConfig({ NODE_ENV: 'test', ISSUER: issuer, DATABASE_URL: server.databaseUrl }))
+  const masterKeys = parseMasterKeys(masterKey)
+  await rotateKeys(db, { alg: 'RS256', policy, masterKeys, actor: 'test', emergency: true })
+  let fresh = await signedIn()
+  while (decodeProtectedHeader(fresh.hint).kid === kid) fresh = await signedIn()
+  for (const { client, browser, hint } of [old, fresh]) {
+    const execute = [oidc.allowInsecureRequests]
+    const config = await oidc.discovery(new URL(issuer), client.client_id, undefined, oidc.None(), { execute })
+    const parameters = { id_token_hint: hint, post_logout_redirect_uri: BYE, state: 'x y' }
+    const page = await browser.open(oidc.buildEndSessionUrl(config, parameters).href)
+    const end = await browser.submit(page, CONFIRM, { logout: 'yes' })
+    t.is(end.url, `${BYE}?state=x+y`)
+    t.false(browser.cookies.has('session'))
+  }
 })
 
 test('a hint that has expired is still a hint', async (t) => {

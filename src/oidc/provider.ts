@@ -18,6 +18,7 @@ import { acceptRetiredNonces, claimProofs, dpop, DPOP_ALGORITHMS } from './confi
 import { expiresWithSession, issueRefreshToken, lifetimes } from './configuration/lifetimes.ts'
 import { createManagementRules } from './configuration/management.ts'
 import { enforceProfiles, fapi, rotateRefreshToken } from './configuration/profiles.ts'
+import { REQUEST_OBJECT_ALGORITHMS, requestObjects } from './configuration/request-objects.ts'
 import { resourceIndicators } from './configuration/resources.ts'
 import { keepErrorsOnPages, noteUseOfSelfRegistered } from './configuration/self-registered.ts'
 import { answerForStructuredTokens, createIntrospectionPolicy } from './introspection/answer.ts'
@@ -141,6 +142,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
       idTokenSigningAlgValues: ['RS256', 'ES256'],
       clientAuthSigningAlgValues: [...ASSERTION_ALGORITHMS],
       dPoPSigningAlgValues: [...DPOP_ALGORITHMS],
+      requestObjectSigningAlgValues: [...REQUEST_OBJECT_ALGORITHMS],
     },
     findAccount: createFindAccount(db, management),
     extraTokenClaims,
@@ -170,6 +172,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
       dPoP: dpop(masterKeys),
       fapi,
       pushedAuthorizationRequests: { enabled: true },
+      requestObjects: requestObjects(config.issuer),
     },
   } satisfies Configuration
 }

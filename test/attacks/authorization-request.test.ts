@@ -64,7 +64,7 @@ for (const response_mode of [
 ]) {
   test(answers, `response mode ${response_mode}`, { response_mode }, 'unsupported_response_mode')
 }
-test(answers, 'a request object', { request: 'eyJhbGciOiJub25lIn0.e30.' }, 'request_not_supported')
+test(answers, 'a request object', { request: 'eyJhbGciOiJub25lIn0.e30.' }, 'invalid_request_object')
 test(answers, 'a request by reference', { request_uri: 'https://evil.test/request' }, 'request_uri_not_supported')
 test(
   answers,

@@ -3,6 +3,9 @@
  * proved here by doing it; a member or value without a proof fails the test, and so does a proof of what is not advertised.
  */
 import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
 import {
   calculateJwkThumbprint,
@@ -306,6 +309,19 @@ const PROOFS: Record<string, Proof> = {
     t.is(decodeJwt(body.access_token ?? '').client_id, client_id)
   },
 
+  async backchannel_logout_supported(t, value) {
+    t.true(value)
+    const { token } = await toldOfTheEnd()
+    t.is(decodeProtectedHeader(token).typ, 'logout+jwt')
+    t.like(decodeJwt(token), { iss: issuer, sub: person.id })
+  },
+  async backchannel_logout_session_supported(t, value) {
+    t.true(value)
+    const { token, sid } = await toldOfTheEnd()
+    t.truthy(sid)
+    t.is(decodeJwt(token).sid, sid)
+  },
+
   grant_types_supported: eachOf({
     async authorization_code(t) {
       t.truthy((await tokens()).access_token)
@@ -425,10 +441,10 @@ const PROOFS: Record<string, Proof> = {
   async claims_supported(t, value) {
     const parameters = { max_age: '3600', acr_values: 'urn:grantry:acr:password' }
     const everything = { scope: 'openid profile email', parameters }
-    const { id_token = '', access_token } = await tokens(everything)
+    const app = await buildClient(server.db, { firstParty: true, ...toldAt('/claims') })
+    const { id_token = '', access_token } = await tokens(everything, app)
     const told = { ...decodeJwt(id_token), ...(await userinfo(access_token)) }
-    // `sid` is told to clients that are told of the end of sessions.
-    for (const claim of value as string[]) t.true(claim in told || claim === 'sid', claim)
+    for (const claim of value as string[]) t.true(claim in told, claim)
     const ofTheToken = ['aud', 'exp', 'iat', 'at_hash', 'nonce', 'amr']
     for (const claim of Object.keys(told)) t.true([...(value as string[]), ...ofTheToken].includes(claim), claim)
   },
@@ -484,6 +500,13 @@ const PROOFS: Record<string, Proof> = {
     },
   }),
 
+  async request_parameter_supported(t, value) {
+    t.true(value)
+    t.truthy((await answerToSigned('ES256')).get('code'))
+  },
+  request_object_signing_alg_values_supported: eachTo(['ES256', 'Ed25519', 'PS256'], async (t, alg) => {
+    t.truthy((await answerToSigned(alg)).get('code'), alg)
+  }),
   async request_uri_parameter_supported(t, value) {
     t.false(value)
     const answer = await answerTo({ request_uri: host.put('/request.jwt', { body: 'x' }) })
@@ -498,6 +521,47 @@ async function userinfo(accessToken = ''): Promise<Record<string, unknown>> {
 }
 
 const about = async (scope: string) => userinfo((await tokens({ scope })).access_token)
+
+/** Of a client that is told of the end of sessions. */
+const toldAt = (path: string) => ({
+  allowPrivate: true,
+  backchannelLogoutUri: host.put(path, {}),
+  backchannelLogoutSessionRequired: true,
+})
+
+/** What an app was told by its sign-in, and what it is told when the person signs out. */
+async function toldOfTheEnd(): Promise<{ sid: unknown; token: string }> {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const listener = createServer((request, response) => {
+    void text(request).then((body) => {
+      resolve(new URLSearchParams(body).get('logout_token') ?? '')
+      response.end()
+    })
+  })
+  await new Promise<void>((listening) => void listener.listen(0, '127.0.0.1', listening))
+  stops.push(() => listener.close())
+  const backchannelLogoutUri = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/`
+  const app = await buildClient(server.db, { firstParty: true, ...toldAt('/unused'), backchannelLogoutUri })
+  const visitor = new Visitor(issuer)
+  const { body } = await redeem(issuer, app, await visitor.authorize(app, person))
+  await visitor.submit(await visitor.open('/logout'), /\/logout\/confirm$/, { logout: 'yes' })
+  return { sid: decodeJwt(body.id_token ?? '').sid, token: await promise }
+}
+
+/** To a request object (RFC 9101) by a client of its own. */
+async function answerToSigned(alg: string): Promise<URLSearchParams> {
+  const signer = await buildSigner(alg, {
+    kind: 'web',
+    firstParty: true,
+    tokenEndpointAuthMethod: 'private_key_jwt',
+  })
+  const { client_id, kid, privateKey } = signer
+  const claims = Object.fromEntries(new URLSearchParams(browser.request_uri(signer).url.split('?')[1]))
+  const { iat, exp } = assertionClaims(signer)
+  const signed = new SignJWT({ ...claims, iss: client_id, aud: issuer, iat, exp })
+  const request = await signed.setProtectedHeader({ alg, kid, typ: 'oauth-authz-req+jwt' }).sign(privateKey)
+  return new URL((await browser.open(`/authorize?${new URLSearchParams({ client_id, request })}`)).url).searchParams
+}
 
 async function discover(): Promise<oauth.AuthorizationServer> {
   const url = new URL(issuer)

@@ -182,7 +182,7 @@ test('what can’t be answered is refused when it is pushed', async (t) => {
     [{ scope: 'openid orders:nonsense' }, 'invalid_scope'],
     [{ resource: 'https://elsewhere.example.com' }, 'invalid_target'],
     [{ request_uri: 'https://app.example.com/request.jwt' }, 'request_uri_not_supported'],
-    [{ request: 'eyJhbGciOiJub25lIn0.e30.' }, 'request_not_supported'],
+    [{ request: 'eyJhbGciOiJub25lIn0.e30.' }, 'invalid_request_object'],
   ]
   for (const [more, error] of wrong) {
     const { status, body } = await push(client, more)

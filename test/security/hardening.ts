@@ -213,4 +213,19 @@ export const hardenings: readonly Hardening[] = [
       'the token opens this server alone, and a body has an end',
     ],
   },
+  {
+    what: 'What is advertised, and signed requests',
+    how: 'Each value of the metadata documents, tried; request objects without a signature, with another client’s key, for another server, too old, too long-lived, changed on the way, or with more beside them.',
+    tests: [
+      'nothing is advertised that is not proved here, and both documents say the same',
+      'discovery equals behaviour: ${member}',
+      'refused for good at the authorization endpoint: ${what}',
+      'refused for good at the token endpoint: ${what}',
+      'a confidential client without a stored method can not get in without its secret',
+      'a client with scope openid gets no resource scope',
+      'a request object is refused with ${what}',
+      'what stands beside a request object does not count, whatever it is',
+      'a client without keys can sign nothing, with its secret neither',
+    ],
+  },
 ]

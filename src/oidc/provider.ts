@@ -26,6 +26,7 @@ import { createJwtAccessTokens } from './introspection/jwt-access-token.ts'
 import { applyDeviceRules, deviceFlow, type DevicePages } from './device-flow.ts'
 import { reportErrors, reportTokens, type IssuedTokens } from './listeners.ts'
 import { applyModelRules } from './model-rules.ts'
+import { allowStepUpWithoutOpenid } from './step-up.ts'
 import { registerTokenExchange } from './token-exchange/token-exchange.ts'
 import { isResumePath, registrationPath, routes } from './routes.ts'
 
@@ -62,6 +63,7 @@ export function createProvider(deps: ProviderDependencies, keys: KeySet): Provid
   claimProofs(provider, deps.storage.replays)
   answerFailures(provider, deps.log)
   resumeWithoutQuery(provider)
+  allowStepUpWithoutOpenid(provider)
   closeRedemptions(provider, deps.storage)
   noteUseOfSelfRegistered(provider, deps.db)
   applyDeviceRules(provider, deps)

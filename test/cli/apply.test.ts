@@ -22,6 +22,7 @@ clients:
   - kind: web
     name: Shop
     redirect_uris: [https://shop.example.com/callback]
+    backchannel_logout_uri: https://shop.example.com/logged-out
     access:
       - { resource: "https://orders.example.com", scopes: ["orders:write", "orders:read"] }
   - kind: service
@@ -64,6 +65,7 @@ test.serial('a file makes what it declares, once: the second time there is nothi
   }
   const shop = await own.json(['client', 'show', made.secrets[0].client_id])
   t.like(shop, { kind: 'web', name: 'Shop', redirect_uris: ['https://shop.example.com/callback'], version: 1 })
+  t.is(shop.backchannel_logout_uri, 'https://shop.example.com/logged-out')
   t.deepEqual(shop.access[0].scopes, ['orders:read', 'orders:write'])
   const resource = await own.json(['resource', 'show', 'https://orders.example.com'])
   t.like(resource, { access_token_ttl: 60, token_format: 'jwt' })

@@ -107,6 +107,20 @@ test('a service may exchange the tokens of the APIs that are named, and of no ot
   t.is((await run(create)).status, 1, 'nothing is named')
 })
 
+test('an app says where it is told of logouts, where webhooks may lead too', async (t) => {
+  const { json, run } = await operator(t)
+  const create = ['client', 'create', '--kind', 'web', '--name', 'Notes', '--redirect-uri', 'https://app.example.com/c']
+  const inside = 'http://127.0.0.1:9/logged-out'
+  const made = await json([...create, '--backchannel-logout-uri', inside, '--backchannel-logout-session-required'])
+  t.like(made, { backchannel_logout_uri: inside, backchannel_logout_session_required: true })
+  const update = ['client', 'update', made.id]
+  t.like(await json([...update, '--name', 'Notes 2']), { backchannel_logout_uri: inside })
+  const without = { backchannel_logout_uri: null, backchannel_logout_session_required: false }
+  t.like(await json([...update, '--no-backchannel-logout-uri']), without)
+  const refused = await run([...update, '--backchannel-logout-uri', 'https://app.example.com/#x'])
+  t.regex(refused.stderr, /backchannel_logout_uri must not have a fragment/)
+})
+
 test('machines and public clients are made by their kind', async (t) => {
   const { json, run } = await operator(t)
   await json(['resource', 'create', ...ORDERS, ...SCOPES])

@@ -85,6 +85,27 @@ test('a client is registered with a secret that is told once and works, and read
   t.deepEqual(spa.body.allowed_origins, ['https://app.example.com'])
 })
 
+test('a client says where it is told of logouts; a replacement that says nothing takes that away', async (t) => {
+  const told = {
+    backchannel_logout_uri: 'https://app.example.com/logged-out',
+    backchannel_logout_session_required: true,
+  }
+  const { id, ...made } = (await make(t.context, { ...WEB, access: READ, ...told })).body
+  t.like(made, told)
+  const path = `/clients/${id}`
+  const send = async (method: string, body: object) =>
+    t.context.admin.send(method, path, {
+      body,
+      headers: { 'if-match': (await t.context.admin.get(path)).etag ?? '' },
+    })
+  t.like((await send('PATCH', { name: 'Renamed' })).body, told)
+  const bent = await send('PATCH', { backchannel_logout_uri: 'ftp://app.example.com/' })
+  t.deepEqual([bent.status, bent.body.errors[0].pointer], [400, '#/backchannel_logout_uri'])
+  const { kind: _kind, ...settings } = WEB
+  const replaced = await send('PUT', settings)
+  t.like(replaced.body, { backchannel_logout_uri: null, backchannel_logout_session_required: false })
+})
+
 test('a client can be held to proofs of its key, and let go again', async (t) => {
   const { id } = (await make(t.context, { ...SERVICE, dpop_bound_access_tokens: true, access: READ })).body
   const path = `/clients/${id}`

@@ -32,7 +32,7 @@ export const sessions: Chapter = {
       says: 'It is written down how the sessions of all systems in a federation begin and end together.',
       state: 'met',
       tests: [DOCUMENT],
-      note: 'See “Sessions”; what is missing there is 7.6.1.',
+      note: 'See “Sessions”.',
     },
     {
       id: 'ASVS 7.2.1',
@@ -168,12 +168,15 @@ export const sessions: Chapter = {
       id: 'ASVS 7.6.1',
       level: 2,
       says: 'Sessions at apps and at the identity provider live and end together as written.',
-      state: 'not yet',
+      state: 'met',
       tests: [
         'max_age asks for the password when the sign-in is older, and auth_time says when it was',
         'prompt=login asks for the password again, in the same session; prompt=consent asks for consent again',
+        '${who} ends a session: each app there is told once, and nothing of another browser',
+        '${what}: each app of the person is told once',
+        'a receiver that is down is told when it is back; one that refuses is not asked again',
       ],
-      note: 'Apps can ask for a recent sign-in, and their tokens end with the session. An app with a session of its own is not told: back-channel logout is missing.',
+      note: 'Apps can ask for a recent sign-in, and their tokens end with the session. Web and single-page apps with a `backchannel_logout_uri` are told by back-channel logout when somebody ends it.',
     },
     {
       id: 'ASVS 7.6.2',

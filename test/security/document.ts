@@ -61,7 +61,7 @@ const SESSIONS = `## Sessions
 
 Seconds, as the settings \`SESSION_…\`, \`REFRESH_…\` and \`ACCESS_TOKEN_SECONDS\` have them by default. NIST SP 800-63B advises a new sign-in after 30 days at most where a password is enough; we end sooner, because one session opens every app of the house. More than a password is not claimed.
 
-A person may have any number of sessions; none is pushed out by another. All stand on the account page, where each can be ended. Sign-out, a password change, disabling and deleting end them with all tokens that hang on them, in one transaction, on every instance. What apps keep for themselves is theirs: an app that wants to know asks for a refresh or for introspection, or for a recent sign-in with \`max_age\`. It is not told when a session ends (7.6.1).
+A person may have any number of sessions; none is pushed out by another. All stand on the account page, where each can be ended. Sign-out, a password change, disabling and deleting end them with all tokens that hang on them, in one transaction, on every instance. What apps keep for themselves is theirs: an app that wants to know asks for a refresh or for introspection, or for a recent sign-in with \`max_age\`. A web or single-page app with a \`backchannel_logout_uri\` is told when its session is ended by anybody, though not when it merely runs out.
 `
 
 const BROWSERS = `## What browsers must be able to do

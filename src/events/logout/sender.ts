@@ -4,6 +4,7 @@
  * least once. It must not know how tokens are signed: that is handed in.
  */
 import type { Database } from '../../database/connect.ts'
+import { createTurns } from '../../lib/turns.ts'
 import type { Strangers } from '../../outbound/stranger.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { attempt, type MintLogoutToken } from './attempt.ts'
@@ -34,24 +35,19 @@ export async function startLogoutSender(options: LogoutSenderOptions): Promise<{
   const lanes = new Map<string, Promise<void>>()
   // Nobody takes longer than the timeout over what is claimed at once, so whoever holds a notice for longer is gone.
   const leaseSeconds = (2 * timeoutMs) / 1000
-  let isDue = true
-  let wake: () => void = () => undefined
-  const nudge = () => {
-    isDue = true
-    wake()
-  }
-  const unlisten = await db.listen(LOGOUTS, nudge)
+  const turns = createTurns({ everyMs: POLL_MS })
+  const unlisten = await db.listen(LOGOUTS, () => turns.nudge())
   const running = dispatch()
 
   async function dispatch(): Promise<void> {
     while (!stopping.signal.aborted) {
-      isDue = false
+      turns.begin()
       try {
         for (const id of await findDueClients(db.pool)) if (!lanes.has(id) && lanes.size < MOST_LANES) openLane(id)
       } catch (err) {
         log.warn({ err }, 'due logout notices could not be read; the next turn tries again')
       }
-      if (!isDue && !stopping.signal.aborted) await pause()
+      if (!stopping.signal.aborted) await turns.rest()
     }
   }
 
@@ -85,18 +81,11 @@ export async function startLogoutSender(options: LogoutSenderOptions): Promise<{
     else log.warn(facts, 'a client was not told of a logout: given up')
   }
 
-  function pause(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, POLL_MS)
-    wake = resolve
-    return promise.finally(() => clearTimeout(timer))
-  }
-
   return {
     /** What is on its way has some seconds to arrive; what is merely due stays in the table. */
     async stop() {
       stopping.abort()
-      wake()
+      turns.nudge()
       await unlisten()
       const timer = setTimeout(() => hurry.abort(), GRACE_MS)
       await running

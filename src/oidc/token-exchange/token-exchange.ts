@@ -112,7 +112,7 @@ export function registerTokenExchange(provider: Provider, { pool, issuer, jwts }
 
   /** What the person granted for the target to the app in front, and that app may still have. */
   async function grantedOf(grant: Grant, target: string): Promise<string[]> {
-    const app = await provider.Client.find(grant.clientId ?? '')
+    const app = await provider.Client.find(grant.clientId ?? '').catch(missing)
     const registered = app && policyOf(app).access.find(({ audience }) => audience === target)
     const granted = grant.getResourceScope(target).split(' ')
     return registered?.scopes.filter((scope) => granted.includes(scope)) ?? []
@@ -151,6 +151,11 @@ function targetOf({ oidc }: Context): string {
     throw new errors.InvalidTarget('say by resource for which one API the token shall be')
   }
   return target
+}
+
+/** The app in front may be one whose metadata document is bad now: that is no fault of the client that asks. */
+function missing(error: unknown): undefined {
+  if (!(error instanceof errors.InvalidClient)) throw error
 }
 
 interface Bounds {

@@ -145,6 +145,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
       clientAuthSigningAlgValues: [...ASSERTION_ALGORITHMS],
       dPoPSigningAlgValues: [...DPOP_ALGORITHMS],
       requestObjectSigningAlgValues: [...REQUEST_OBJECT_ALGORITHMS],
+      authorizationSigningAlgValues: ['RS256', 'ES256'],
     },
     findAccount: createFindAccount(db, management),
     extraTokenClaims,
@@ -175,6 +176,8 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
       fapi,
       pushedAuthorizationRequests: { enabled: true },
       requestObjects: requestObjects(config.issuer),
+      // Signed answers (JARM): whoever asks for one can tell that the code comes from here, and for whom.
+      jwtResponseModes: { enabled: true },
     },
   } satisfies Configuration
 }

@@ -54,10 +54,10 @@ for (const response_type of ['token', 'id_token', 'code id_token', 'code token',
   test(answers, `response type ${response_type}`, { response_type, nonce: 'n' }, 'unsupported_response_type')
 }
 for (const response_mode of [
-  'jwt',
-  'query.jwt',
-  'form_post.jwt',
   'web_message',
+  'web_message.jwt',
+  'cookie.jwt',
+  '.jwt',
   'cookie',
   '__proto__',
   'constructor',

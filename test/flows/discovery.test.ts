@@ -383,6 +383,18 @@ const PROOFS: Record<string, Proof> = {
         /<form method="post" action="https:\/\/app[\s\S]*name="code" value="[\w-]+"/,
       )
     },
+    async jwt(t) {
+      t.truthy((await signedAnswer('jwt')).get('code'))
+    },
+    async 'query.jwt'(t) {
+      t.truthy((await signedAnswer('query.jwt')).get('code'))
+    },
+    async 'fragment.jwt'(t) {
+      t.truthy((await signedAnswer('fragment.jwt')).get('code'))
+    },
+    async 'form_post.jwt'(t) {
+      t.truthy((await signedAnswer('form_post.jwt')).get('code'))
+    },
   }),
   async authorization_response_iss_parameter_supported(t, value) {
     t.true(value)
@@ -500,6 +512,14 @@ const PROOFS: Record<string, Proof> = {
     },
   }),
 
+  authorization_signing_alg_values_supported: eachOf({
+    async RS256(t) {
+      t.is((await signedAnswer('jwt')).get('iss'), issuer)
+    },
+    async ES256(t) {
+      t.truthy(await idTokenOfFapi2())
+    },
+  }),
   async request_parameter_supported(t, value) {
     t.true(value)
     t.truthy((await answerToSigned('ES256')).get('code'))
@@ -568,16 +588,42 @@ async function discover(): Promise<oauth.AuthorizationServer> {
   return oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, insecure))
 }
 
-/** All that the profile asks at once: pushed request, assertion, proof; the ID token is verified by the library. */
+/** What the library finds in a signed answer (JARM) to a request of this mode: it is for this client, by this issuer. */
+async function signedAnswer(response_mode: string): Promise<URLSearchParams> {
+  const { url, state } = browser.request_uri(web, { parameters: { response_mode } })
+  const page = await browser.open(url)
+  const end = new URL(page.url)
+  const ways: Record<string, () => URLSearchParams> = {
+    jwt: () => end.searchParams,
+    'query.jwt': () => end.searchParams,
+    'fragment.jwt': () => new URLSearchParams(end.hash.slice(1)),
+    'form_post.jwt': () =>
+      new URLSearchParams({ response: /name="response" value="([^"]*)"/.exec(page.html)?.[1] ?? '' }),
+  }
+  const given = ways[response_mode]?.()
+  if (!given) throw new Error(`nobody knows the mode ${response_mode}`)
+  const client: oauth.Client = { client_id: web.client_id }
+  return oauth.validateJwtAuthResponse(await discover(), client, given, state, insecure)
+}
+
+/**
+ * All that the profile asks at once, and a signed answer: pushed request, assertion, proof. The library verifies answer and
+ * ID token by the algorithm that it was told, ES256.
+ */
 async function idTokenOfFapi2(): Promise<string> {
   const signer = await buildSigner('ES256', { kind: 'web', firstParty: true, profile: 'fapi2' })
   const as = await discover()
-  const client: oauth.Client = { client_id: signer.client_id, id_token_signed_response_alg: 'ES256' }
+  const client: oauth.Client = {
+    client_id: signer.client_id,
+    id_token_signed_response_alg: 'ES256',
+    authorization_signed_response_alg: 'ES256',
+  }
   const auth = oauth.PrivateKeyJwt({ key: signer.privateKey, kid: signer.kid })
   const DPoP = oauth.DPoP(client, await oauth.generateKeyPair('ES256'))
   const verifier = oauth.generateRandomCodeVerifier()
   const parameters = {
     response_type: 'code',
+    response_mode: 'jwt',
     redirect_uri: REDIRECT,
     scope: 'openid',
     code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
@@ -590,7 +636,7 @@ async function idTokenOfFapi2(): Promise<string> {
   const { request_uri } = await push().catch(push)
   const query = new URLSearchParams({ client_id: client.client_id, request_uri })
   const end = new URL((await browser.open(`/authorize?${query}`)).url)
-  const answer = oauth.validateAuthResponse(as, client, end, oauth.expectNoState)
+  const answer = await oauth.validateJwtAuthResponse(as, client, end, oauth.expectNoState, insecure)
   const trade = async () => {
     const options = { ...insecure, DPoP }
     const response = await oauth.authorizationCodeGrantRequest(as, client, auth, answer, REDIRECT, verifier, options)

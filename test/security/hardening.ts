@@ -214,7 +214,7 @@ export const hardenings: readonly Hardening[] = [
     ],
   },
   {
-    what: 'What is advertised, and signed requests',
+    what: 'What is advertised, and signed requests and answers',
     how: 'Each value of the metadata documents, tried; request objects without a signature, with another client’s key, for another server, too old, too long-lived, changed on the way, or with more beside them.',
     tests: [
       'nothing is advertised that is not proved here, and both documents say the same',
@@ -226,6 +226,8 @@ export const hardenings: readonly Hardening[] = [
       'a request object is refused with ${what}',
       'what stands beside a request object does not count, whatever it is',
       'a client without keys can sign nothing, with its secret neither',
+      'an answer is of use to its own client and state alone, and not when it was changed',
+      'a signed answer is no token: not at userinfo, and nobody is signed out by it',
     ],
   },
 ]

@@ -58,6 +58,7 @@ export function toMetadata(client: ActiveClient, issuer: string): AdapterPayload
     token_endpoint_auth_method: client.tokenEndpointAuthMethod,
     // RS256 is what every client knows; the FAPI 2.0 Security Profile rules it out (§5.4).
     id_token_signed_response_alg: client.profile === 'fapi2' ? 'ES256' : 'RS256',
+    authorization_signed_response_alg: client.profile === 'fapi2' ? 'ES256' : 'RS256',
     dpop_bound_access_tokens: client.dpopBoundAccessTokens,
     ...(client.openidScopes.length > 0 ? { scope: client.openidScopes.join(' ') } : {}),
     ...(hasSecret(client.tokenEndpointAuthMethod) ? { client_secret: PLACEHOLDER } : {}),

@@ -171,7 +171,7 @@ export const variables = {
   },
   WEBHOOK_ALLOW_PRIVATE: {
     about:
-      'on lets webhooks lead to private addresses and plain http. Whoever may make one then reaches inside your network.',
+      'on lets webhooks and logout URIs lead to private addresses and plain http. Whoever may make one then reaches inside your network.',
     unset: 'on in development, off otherwise',
     parse: oneOf('on', 'off'),
   },

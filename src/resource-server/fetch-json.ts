@@ -7,16 +7,30 @@ export interface FetchedJson {
   headers: Headers
 }
 
+export interface JsonRequest {
+  method?: 'GET' | 'POST'
+  headers?: Record<string, string>
+  body?: URLSearchParams
+  /** Ends it, in place of the usual time limit. */
+  signal?: AbortSignal
+}
+
 /**
- * GET with a time limit, a size limit and no redirects: a redirect could lead to keys of somebody else's.
+ * GET, unless told otherwise, with a time limit, a size limit and no redirects: a redirect could lead to keys of somebody
+ * else's, or take credentials there.
  * @throws Error for everything but 200 with JSON
  */
-export async function fetchJson(fetch: typeof globalThis.fetch, url: string): Promise<FetchedJson> {
+export async function fetchJson(
+  fetch: typeof globalThis.fetch,
+  url: string,
+  request: JsonRequest = {},
+): Promise<FetchedJson> {
   const response = await fetch(url, {
-    headers: { accept: 'application/json, application/jwk-set+json' },
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    ...request,
+    headers: { accept: 'application/json, application/jwk-set+json', ...request.headers },
     redirect: 'error',
     credentials: 'omit',
-    signal: AbortSignal.timeout(TIMEOUT_MS),
   })
   if (response.status !== 200) {
     await response.body?.cancel()

@@ -10,10 +10,12 @@
  * ```
  *
  * With `dpop: { url: 'https://orders.example.com', replays: createMemoryReplayStore() }` it takes tokens that are bound to a
- * key as well; `authenticate` then wants the method and target of the request beside its headers.
+ * key as well; `authenticate` then wants the method and target of the request beside its headers. With
+ * `introspection: { clientId, clientSecret }` it asks the server about tokens that are no JWTs.
  */
 export { authenticate, type AuthenticateOptions, type RequestHeaders } from './authenticate.ts'
 export { DPOP_ALGORITHMS, type DpopOptions, type ProvenRequest } from './dpop.ts'
+export type { IntrospectionOptions } from './introspection.ts'
 export {
   protectedResourceMetadata,
   protectedResourceMetadataPath,

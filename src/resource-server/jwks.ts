@@ -11,7 +11,7 @@
  * `kid` is the sender's to choose, and must not become a way to make this API hammer its issuer.
  */
 import { createLocalJWKSet, errors, type CryptoKey, type JSONWebKeySet, type JWSHeaderParameters } from 'jose'
-import { discoverJwksUri } from './discovery.ts'
+import { discoverUrl } from './discovery.ts'
 import { fetchJson } from './fetch-json.ts'
 
 export interface KeySourceOptions {
@@ -63,7 +63,7 @@ export function createKeySource({ issuer, jwksUri, fetch, now }: KeySourceOption
 
   async function fetchKeys(): Promise<void> {
     try {
-      const url = jwksUri ?? (discovered ??= await discoverJwksUri(fetch, issuer))
+      const url = jwksUri ?? (discovered ??= await discoverUrl(fetch, issuer, 'jwks_uri'))
       const { body, headers } = await fetchJson(fetch, url)
       const age = freshSeconds(headers) * SECOND
       const fetchedAt = now()

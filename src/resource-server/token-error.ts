@@ -59,7 +59,7 @@ export interface TokenRefusals {
   insufficient(scope: string): TokenError
   /** The person must sign in anew, or better: 401 `insufficient_user_authentication` (RFC 9470 §3), naming what would do. */
   stepUp(needs: SignInNeeds, scope?: string): TokenError
-  /** The issuer's keys have never been seen or are too old to trust: 503, not the caller's fault. */
+  /** The issuer's keys can't be had or are too old to trust, or it doesn't answer: 503, not the caller's fault. */
   unavailable(cause: unknown): TokenError
 }
 

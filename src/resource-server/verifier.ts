@@ -1,9 +1,20 @@
-/** Checks access tokens as RFC 9068 §4 and RFC 8725 ask, against the keys that the issuer publishes. */
+/**
+ * Checks access tokens: JWTs as RFC 9068 §4 and RFC 8725 ask, against the keys that the issuer publishes; others by asking
+ * the issuer (RFC 7662), where the API is told to. Both are then held to the same rules.
+ */
 import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose'
 import { isTrustworthyUrl } from './discovery.ts'
 import { createProofChecker, DPOP_ALGORITHMS, type DpopOptions, type ProvenRequest } from './dpop.ts'
+import {
+  createIntrospection,
+  InactiveTokenError,
+  type Introspection,
+  type IntrospectionOptions,
+} from './introspection.ts'
+import { IntrospectionUnavailableError } from './introspection-answers.ts'
 import { createKeySource, KeysUnavailableError, type KeySource } from './jwks.ts'
 import { protectedResourceMetadataUrl } from './metadata.ts'
+import { assertPlausible, Implausible } from './plausible.ts'
 import type { RevocationList } from './revocations.ts'
 import { scopesToAsk } from './scopes-to-ask.ts'
 import { createRefusals, type Refusals, type TokenRefusals } from './token-error.ts'
@@ -22,6 +33,8 @@ export interface TokenVerifierOptions {
   /** Takes tokens that are bound to a key (RFC 9449). Left out: such tokens are refused. */
   dpop?: DpopOptions
   clockToleranceSeconds?: number
+  /** Takes tokens that are no JWTs, by asking the issuer (RFC 7662). Left out: such tokens are refused. */
+  introspection?: IntrospectionOptions
   /** Refuses what was revoked before it expires: a {@link createRevocationList}. Without it a token lives to its `exp`. */
   revocations?: Pick<RevocationList, 'check'>
   fetch?: typeof globalThis.fetch
@@ -47,6 +60,7 @@ export interface VerifiedToken {
   readonly grantId: string | undefined
   readonly scopes: readonly string[]
   readonly roles: readonly string[]
+  /** Its `jti`; of a token that has none, which is no JWT, the SHA-256 of the token in base64url. */
   readonly tokenId: string
   readonly issuedAt: Date
   readonly expiresAt: Date
@@ -56,7 +70,7 @@ export interface VerifiedToken {
   readonly keyThumbprint: string | undefined
   /** To be sent as `DPoP-Nonce` with the answer; undefined for none. */
   readonly nextNonce: string | undefined
-  /** Every claim, as signed. */
+  /** Every claim, as signed, or as the issuer told it when asked. */
   readonly claims: Readonly<JWTPayload>
 }
 
@@ -69,7 +83,7 @@ export interface TokenVerifier {
   /**
    * A bearer's token.
    * @throws TokenError 401 for a token that doesn't count, 403 for one that covers too little, 503 while the issuer's
-   *   keys can't be had, or while `revocations` is behind and told to refuse then
+   *   keys can't be had, it doesn't answer by introspection, or `revocations` is behind and told to refuse then
    */
   verify(token: string, options?: VerifyOptions): Promise<VerifiedToken>
   /**
@@ -77,7 +91,7 @@ export interface TokenVerifier {
    * @throws TokenError as `verify`, and for a proof that doesn't count
    */
   verifyProven(token: string, request: ProvenRequest, options?: VerifyOptions): Promise<VerifiedToken>
-  /** Fetches the issuer's keys ahead of the first token. @throws TokenError 503 */
+  /** Fetches the issuer's keys, and where to introspect, ahead of the first token. @throws TokenError 503 */
   prepare(): Promise<void>
 }
 
@@ -95,9 +109,22 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   const dpop = options.dpop && { algorithms: proofAlgorithms, required }
   const refusals = createRefusals({ realm: audience, metadataUrl, dpop })
   const proofs = options.dpop && createProofChecker(options.dpop, { refusals: refusals.proven, now })
-  const keys = createKeySource({ issuer, jwksUri, fetch: options.fetch ?? globalThis.fetch, now })
+  const fetch = options.fetch ?? globalThis.fetch
+  const keys = createKeySource({ issuer, jwksUri, fetch, now })
+  const introspection =
+    options.introspection &&
+    createIntrospection(options.introspection, { issuer, audience, clockToleranceSeconds, fetch, now })
 
   async function readClaims(token: string): Promise<JWTPayload> {
+    if (introspection && !isJwt(token)) return introspection.claimsOf(token)
+    const claims = await readJwt(token)
+    // Only what is signed is asked about: a forgery costs the issuer nothing.
+    if (introspection?.always) await introspection.claimsOf(token)
+    return claims
+  }
+
+  async function readJwt(token: string): Promise<JWTPayload> {
+    assertPlainHeader(token)
     const { payload } = await jwtVerify(token, (header) => keys.keyFor(header), {
       algorithms: [...algorithms],
       issuer,
@@ -150,7 +177,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
       assertSignIn(verified, { signIn, scope: needed.join(' '), now, by: proven })
       return verified
     },
-    prepare: () => prepare(keys, refusals),
+    prepare: () => prepare({ keys, introspection, refusals }),
   }
 }
 
@@ -189,31 +216,33 @@ interface Reading {
 async function readToken(token: string, scope: string, { readClaims, refusals }: Reading): Promise<JWTPayload> {
   if (token.length > MAX_TOKEN_LENGTH) throw refusals.invalid('The access token is too large', scope)
   try {
-    assertPlainHeader(token)
     return await readClaims(token)
   } catch (error) {
-    if (error instanceof KeysUnavailableError) throw refusals.unavailable(error)
+    if (error instanceof KeysUnavailableError || error instanceof IntrospectionUnavailableError)
+      throw refusals.unavailable(error)
     throw refusals.invalid(describe(error), scope, error)
   }
 }
 
-class Implausible extends Error {}
+/** What has the form of a JWT is judged as one: an ID token, say, is not sent to anybody. */
+function isJwt(token: string): boolean {
+  if (token.split('.').length !== 3) return false
+  try {
+    decodeProtectedHeader(token)
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** Extensions change what a signature means; none is understood, so none passes (RFC 7515 §4.1.11). */
 function assertPlainHeader(token: string): void {
   if ('crit' in decodeProtectedHeader(token)) throw new Implausible('critical header')
 }
 
-function assertPlausible(claims: JWTPayload, latest: number): void {
-  const { sub, client_id: clientId, jti, iat = Infinity, exp = 0, scope } = claims
-  const texts = [sub, clientId, jti]
-  if (!texts.every((text) => typeof text === 'string' && text !== '')) throw new Implausible('empty claim')
-  if (scope !== undefined && typeof scope !== 'string') throw new Implausible('scope')
-  if (iat > latest || exp <= iat) throw new Implausible('times')
-}
-
 /** A constant text for the caller; the error itself stays with the refusal as its cause. */
 function describe(error: unknown): string {
+  if (error instanceof InactiveTokenError) return 'The access token expired, was revoked or is not for this API'
   if (error instanceof errors.JWTExpired) return 'The access token expired'
   if (error instanceof errors.JWTClaimValidationFailed) {
     return CLAIM_REFUSALS.get(error.claim) ?? 'The access token lacks a claim or holds a wrong one'
@@ -255,9 +284,15 @@ function actorOf(act: unknown): string | undefined {
   return typeof sub === 'string' ? sub : undefined
 }
 
-async function prepare(keys: KeySource, refusals: Refusals): Promise<void> {
+interface Preparing {
+  keys: KeySource
+  introspection: Introspection | undefined
+  refusals: Refusals
+}
+
+async function prepare({ keys, introspection, refusals }: Preparing): Promise<void> {
   try {
-    await keys.load()
+    await Promise.all([keys.load(), introspection?.prepare()])
   } catch (error) {
     throw refusals.unavailable(error)
   }

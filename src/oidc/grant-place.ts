@@ -21,6 +21,11 @@ export class GrantPlaceTaken extends Error {
   }
 }
 
+/** Thrown where a grant is widened: since this request read it, another has widened it. Read it again. */
+export class GrantChangedError extends Error {
+  override readonly name = 'GrantChangedError'
+}
+
 const places = new WeakMap<KoaContextWithOIDC, GrantPlace>()
 
 /** The next grant that this request stores is for the place, if it still looks like this there. */

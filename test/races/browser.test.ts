@@ -86,6 +86,24 @@ test('two tabs that sign in at once in a fresh browser leave it signed in', asyn
   t.is(await personIn(browser, client), person.id)
 })
 
+test('an app that asks for different things in two tabs at once gets both: neither widening is lost', async (t) => {
+  const { issuer, instances, db } = pair
+  const person = await buildUser(db)
+  const browser = new Visitor(issuer, instances)
+  await browser.authorize(await buildClient(db, { firstParty: true }), person)
+  for (let round = 0; round < 6; round += 1) {
+    const client = await buildClient(db, { firstParty: true })
+    await browser.open(browser.request_uri(client, { scope: 'openid' }).url)
+    const scopes = ['openid profile', 'openid email']
+    const requests = scopes.map((scope) => browser.request_uri(client, { scope }))
+    const ends = await Promise.all(requests.map(({ url }) => browser.open(url)))
+    const answers = await Promise.all(
+      ends.map((end, tab) => redeem(issuer, client, answerOf(end.url, requests[tab]!), instances[tab])),
+    )
+    t.deepEqual(answers.map(({ body }) => body.scope), scopes, `round ${round}`) // prettier-ignore
+  }
+})
+
 test('an app that is opened in two tabs at once for the first time gets one family, and both codes count', async (t) => {
   const { issuer, instances, db } = pair
   const person = await buildUser(db)

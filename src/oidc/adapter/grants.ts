@@ -1,6 +1,6 @@
 import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
 import { registryId } from '../../registry/clients/metadata-url.ts'
-import { claimedPlace, GrantPlaceTaken, type GrantPlace } from '../grant-place.ts'
+import { claimedPlace, GrantChangedError, GrantPlaceTaken, type GrantPlace } from '../grant-place.ts'
 import { PASSWORD_SET_AT, passwordOfSignIn } from '../sign-in.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 import { revokedMeanwhile } from './artifacts.ts'
@@ -49,11 +49,18 @@ const INSERT = statement(`
   )
   select made.id, session.held from living left join session on true left join made on true`)
 
-const UPDATE = statement('update grants set payload = $2 where id = $1 returning id')
-const FIND = statement('select payload from grants where id = $1')
+// Two tabs may widen one grant at once, each by something else: whoever is second has read what is no longer so.
+const UPDATE = statement(`
+  with held as (select id, payload::text = $3 as is_unchanged from grants where id = $1 for no key update),
+  widened as (update grants set payload = $2 from held where grants.id = held.id and held.is_unchanged returning grants.id)
+  select held.is_unchanged from held left join widened using (id)`)
+const FIND = statement('select payload, payload::text as text from grants where id = $1')
 
-/** Grants read in this request. Saving one of them again may widen it, but must never bring a revoked one back. */
-const loaded = new WeakMap<KoaContextWithOIDC, Set<string>>()
+/**
+ * Grants read in this request, as they were then. Saving one of them again may widen it, but must never bring a revoked one
+ * back.
+ */
+const loaded = new WeakMap<KoaContextWithOIDC, Map<string, string>>()
 
 export function createGrants({ pool }: AdapterDependencies, families: Families): Adapter {
   /** @throws GrantPlaceTaken */
@@ -78,16 +85,26 @@ export function createGrants({ pool }: AdapterDependencies, families: Families):
     return []
   }
 
+  /** @throws GrantChangedError */
+  async function update(id: string, payload: AdapterPayload, known: string): Promise<unknown[]> {
+    const text = JSON.stringify(payload)
+    const rows = await run<{ is_unchanged: boolean }>(pool, UPDATE, [id, text, known])
+    if (rows[0]?.is_unchanged === false)
+      throw new GrantChangedError('another request of this session widened the grant')
+    if (Provider.ctx) remember(Provider.ctx, id, text)
+    return rows
+  }
+
   return {
     ...refuse('Grant'),
     async upsert(id, payload) {
-      const known = Provider.ctx && loaded.get(Provider.ctx)?.has(id)
-      const rows = known ? await run(pool, UPDATE, [id, JSON.stringify(payload)]) : await insert(id, payload)
+      const known = Provider.ctx && loaded.get(Provider.ctx)?.get(id)
+      const rows = known === undefined ? await insert(id, payload) : await update(id, payload, known)
       if (rows.length === 0) throw revokedMeanwhile()
     },
     async find(id) {
-      const [row] = await run<{ payload: AdapterPayload }>(pool, FIND, [id])
-      if (row && Provider.ctx) remember(Provider.ctx, id)
+      const [row] = await run<{ payload: AdapterPayload; text: string }>(pool, FIND, [id])
+      if (row && Provider.ctx) remember(Provider.ctx, id, row.text)
       return row?.payload
     },
     destroy: (id) => families.revoke(id),
@@ -103,7 +120,7 @@ function scopesByAudience({ openid, resources = {} }: AdapterPayload): Record<st
   )
 }
 
-function remember(ctx: KoaContextWithOIDC, id: string): void {
-  const ids = loaded.get(ctx) ?? new Set()
-  loaded.set(ctx, ids.add(id))
+function remember(ctx: KoaContextWithOIDC, id: string, text: string): void {
+  const grants = loaded.get(ctx) ?? new Map<string, string>()
+  loaded.set(ctx, grants.set(id, text))
 }

@@ -11,7 +11,7 @@ import { isCustomSchemeRedirect, isLoopbackRedirect } from '../../registry/clien
 import { consentedScopes } from '../../registry/consents/queries.ts'
 import type { User } from '../../registry/users/user.ts'
 import { asksForOtherAccount, isForDevice, rememberBrowser } from '../device-flow.ts'
-import { claimPlace, GrantPlaceTaken } from '../grant-place.ts'
+import { claimPlace, GrantChangedError, GrantPlaceTaken } from '../grant-place.ts'
 import { requestedBy } from '../origin.ts'
 import { passwordOfSignIn, passwordSetAt } from '../sign-in.ts'
 import { sidOf } from '../logout-tokens.ts'
@@ -122,7 +122,7 @@ export function createGrantLoader({ db, management }: { db: Database; management
 
 /**
  * Saves a grant in the session's place for this app.
- * @returns false when another tab was there first: the session of this request then has the grant of that one
+ * @returns false when another tab was there first: the session of this request then has the grant of that one, as it now is
  */
 async function isSaved(ctx: KoaContextWithOIDC, grant: Grant): Promise<boolean> {
   const { client, session } = ctx.oidc
@@ -137,6 +137,7 @@ async function isSaved(ctx: KoaContextWithOIDC, grant: Grant): Promise<boolean> 
     await grant.save()
     return true
   } catch (error) {
+    if (error instanceof GrantChangedError) return false
     if (!(error instanceof GrantPlaceTaken) || !client || !session || !error.by.grantId) throw error
     session.sidFor(client.clientId, error.by.sid)
     session.grantIdFor(client.clientId, error.by.grantId)

@@ -54,7 +54,7 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
     'http',
     'interactions',
     'demo',
-    'server',
+    'composition',
     'type:oidc',
     'type:management',
     'type:resource-server',

@@ -51,3 +51,23 @@ export function isDisconnect(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
   return message === 'aborted' || (typeof code === 'string' && /^(?:ECONNRESET|EPIPE|ERR_STREAM_|HPE_)/.test(code))
 }
+
+/** Starts to listen. @returns the port */
+export function listen(server: Server, { host, port }: { host: string; port: number }): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port }, () => {
+      const address = server.address()
+      resolve(typeof address === 'object' && address ? address.port : port)
+    })
+  })
+}
+
+/** Idle connections end now, busy ones when their request is answered. */
+export async function stopListening(server: Server): Promise<void> {
+  if (!server.listening) return
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  server.closeIdleConnections()
+  const nudge = setInterval(() => server.closeIdleConnections(), 100)
+  await closed.finally(() => clearInterval(nudge))
+}

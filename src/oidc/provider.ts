@@ -166,7 +166,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
       // A token takes no harm from any client but its own (RFC 7009 §2.1).
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
       resourceIndicators: resourceIndicators(db, management),
-      deviceFlow: deviceFlow({ ...pages.device, error: pages.error }),
+      deviceFlow: deviceFlow({ ...pages.device, error: (ctx, out) => pages.error(ctx, out) }),
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: (ctx) => pages.confirmLogout(ctx, logoutForm(ctx)),

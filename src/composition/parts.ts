@@ -1,0 +1,25 @@
+import { type Config } from '../config/load.ts'
+import type { Database } from '../database/connect.ts'
+import { type Events } from '../events/service.ts'
+import { type Renderer } from '../interactions/pages/render.ts'
+import { type KeyPolicy } from '../keys/key-policy.ts'
+import { type KeyRing } from '../keys/ring.ts'
+import type { MasterKeys } from '../lib/master-key.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Issuing } from './issuing.ts'
+
+/** What the pieces of a server are made from, once and in order, by server.ts. */
+export interface Parts {
+  config: Config
+  masterKeys: MasterKeys
+  log: Logger
+  db: Database
+  keys: KeyRing
+  policy: KeyPolicy
+  events: Events
+  renderer: Renderer
+  issuing: Issuing
+  /** Aborted when the server stops: what is held open for a reader ends. */
+  stopping: AbortSignal
+  checkAnswers: boolean
+}

@@ -67,7 +67,11 @@ test('what changes nothing records nothing', async (t) => {
     await prepare()
     await run()
     const log = await entries(knex)
-    if (/^(user|client|resource)\.(update|disable|enable)|withdraw|(?:api_key|registration_token)\.revoke|rewrap$/.test(actions.join())) {
+    if (
+      /^(user|client|resource)\.(update|disable|enable)|withdraw|(?:api_key|registration_token)\.revoke|rewrap$/.test(
+        actions.join(),
+      )
+    ) {
       await run()
       t.deepEqual(await entries(knex), log, actions.join())
     }

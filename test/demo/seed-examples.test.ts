@@ -85,7 +85,10 @@ test('Authorization: Bearer is enough; without it the answer says what is needed
   t.is((await regular.call(`${V2}?limit=1`)).status, 200)
   const refused = await fetch(fixture.demo.url + V2)
   t.is(refused.status, 401)
-  t.regex(refused.headers.get('www-authenticate') ?? '', /^Bearer resource_metadata="[^"]*", scope="orders:read"(?:, DPoP |$)/)
+  t.regex(
+    refused.headers.get('www-authenticate') ?? '',
+    /^Bearer resource_metadata="[^"]*", scope="orders:read"(?:, DPoP |$)/,
+  )
 })
 
 // Idempotency

@@ -11,10 +11,15 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
+import { keyPolicy } from '../src/config/key-policy.ts'
+import { loadConfig } from '../src/config/load.ts'
 import { connectDatabase } from '../src/database/connect.ts'
 import { startEmbedded } from '../src/database/embedded.ts'
 import { migrateUp } from '../src/database/migrate.ts'
+import { checkMasterKey } from '../src/keys/master-key-canary.ts'
+import { createKeyRing } from '../src/keys/ring.ts'
 import { createLifecycle } from '../src/lib/lifecycle.ts'
+import { newMasterKey, parseMasterKeys } from '../src/lib/master-key.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { withDatabase } from './support/database-url.ts'
 import { createTally } from './support/tap.ts'
@@ -47,6 +52,7 @@ async function main(): Promise<number> {
     return await runAva({
       TEST_DATABASE_URL: url,
       TEST_DATABASE_TEMPLATE: template,
+      ...(await makeKeyedTemplate(url, template)),
       TMPDIR: directory,
       // Some hundred processes load the same modules: what one has compiled the others need not.
       NODE_COMPILE_CACHE: join(directory, 'compiled'),
@@ -71,7 +77,7 @@ function makeRunDirectory(): string {
 
 async function startServer(directory: string): Promise<string> {
   // Nothing here has to outlive a power cut.
-  const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' }
+  const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', autovacuum: 'off', max_connections: '300' }
   const server = await startEmbedded({ directory: join(directory, 'postgres'), log, settings })
   lifecycle.add('PostgreSQL', () => server.release())
   return server.url
@@ -101,6 +107,29 @@ async function makeTemplate(url: string): Promise<string> {
     await database.close()
   }
   return name
+}
+
+/**
+ * A second template in which the signing keys are made already: making RSA keys is the dearest thing that a server does at its
+ * first start, and most tests only need some.
+ */
+async function makeKeyedTemplate(url: string, template: string): Promise<Record<string, string>> {
+  const name = `${template}_keyed`
+  await query(url, `create database ${name} template ${template} strategy file_copy`)
+  lifecycle.add('template with keys', () => query(url, `drop database if exists ${name} with (force)`))
+  const key = newMasterKey()
+  const config = loadConfig({ DATABASE_URL: url, MASTER_KEY: key })
+  const masterKeys = parseMasterKeys(key)
+  const silent = createLogger({ level: 'silent' })
+  const database = await connectDatabase({ url: withDatabase(url, name), dataDirectory: '', poolMax: 2, log })
+  try {
+    await checkMasterKey(database, masterKeys)
+    const ring = await createKeyRing({ db: database, policy: keyPolicy(config), masterKeys, log: silent })
+    await ring.close()
+  } finally {
+    await database.close()
+  }
+  return { TEST_DATABASE_KEYED_TEMPLATE: name, TEST_MASTER_KEY: key }
 }
 
 async function query(url: string, statement: string): Promise<void> {

@@ -254,6 +254,7 @@ test('fapi2: openid-client completes it; the ID token is ES256, the code short-l
   )
   t.is(tokens.token_type, 'dpop')
   t.is(decodeProtectedHeader(tokens.id_token ?? '').alg, 'ES256')
+  t.is(decodeProtectedHeader(tokens.access_token).alg, 'ES256', 'though its API asks for no other than RS256')
 
   const first = await oidc.refreshTokenGrant(config, tokens.refresh_token ?? '', { resource: API }, { DPoP })
   t.true(first.refresh_token === undefined || first.refresh_token === tokens.refresh_token)

@@ -284,9 +284,9 @@ export const cryptography: Chapter = {
     {
       id: 'FAPI 2.0 5.4.1 b',
       says: 'JWTs are signed with PS256, ES256 or Ed25519: what the server sends.',
-      state: 'not yet',
+      state: 'met',
       tests: [COMPLETES],
-      note: 'ID tokens are. Access tokens are signed as their API asks, RS256 unless it says otherwise: give the APIs of such clients `signing_alg` ES256.',
+      note: 'An API that asks for RS256 gets ES256 for such a client.',
     },
     {
       id: 'FAPI 2.0 5.4.1 c',

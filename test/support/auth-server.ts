@@ -10,7 +10,7 @@ import type { Database } from '../../src/database/connect.ts'
 import { newMasterKey } from '../../src/lib/master-key.ts'
 import { createAuthServer } from '../../src/server.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
-import { testDatabaseUrl, type Teardown } from './database.ts'
+import { keyedDatabase, testDatabaseUrl, type Teardown } from './database.ts'
 import { bareEnvironment } from './environment.ts'
 
 export interface TestServer {
@@ -26,13 +26,13 @@ type Environment = Record<string, string>
 
 /** A server inside this process on a database and a port of its own. */
 export async function startAuthServer(t: Teardown, overrides: Environment = {}): Promise<TestServer> {
-  const databaseUrl = overrides.DATABASE_URL ?? (await testDatabaseUrl(t))
+  const { databaseUrl, masterKey } = await storageFor(t, overrides)
   const port = overrides.PORT ?? String(await freePort())
   const config = loadConfig({
     PORT: port,
     DATABASE_URL: databaseUrl,
     DATABASE_POOL_MAX: '6',
-    MASTER_KEY: newMasterKey(),
+    MASTER_KEY: masterKey,
     DEMO_PORT: 'off',
     AUTHORIZATIONS_PER_MINUTE: '1000000',
     RATE_LIMIT_LOGIN: 'sliding-window;q=1000000;w=60',
@@ -54,6 +54,16 @@ export async function startAuthServer(t: Teardown, overrides: Environment = {}):
   return { issuer: config.issuer, databaseUrl, db: server.db, logs, close: () => server.close(3000) }
 }
 
+/** With signing keys made already, unless the test has something to say of keys. */
+async function storageFor(t: Teardown, overrides: Environment): Promise<{ databaseUrl: string; masterKey: string }> {
+  const isAboutKeys = Object.keys(overrides).some((name) => /^(?:KEY_|JWKS_|MASTER_KEY|DATABASE_URL)/.test(name))
+  if (isAboutKeys) {
+    return { databaseUrl: overrides.DATABASE_URL ?? (await testDatabaseUrl(t)), masterKey: newMasterKey() }
+  }
+  const { url, masterKey } = await keyedDatabase(t)
+  return { databaseUrl: url, masterKey }
+}
+
 export interface ServerProcess {
   /** Where this process listens; its issuer may be another address. */
   url: string
@@ -72,14 +82,14 @@ export async function startServerProcesses(
   count: number,
   overrides: Environment = {},
 ): Promise<{ issuer: string; databaseUrl: string; servers: ServerProcess[] }> {
-  const databaseUrl = overrides.DATABASE_URL ?? (await testDatabaseUrl(t))
+  const { databaseUrl, masterKey } = await storageFor(t, overrides)
   const ports = await Promise.all(Array.from({ length: count }, () => freePort()))
   const issuer = `http://localhost:${ports[0]}`
   const shared = {
     ISSUER: issuer,
     DATABASE_URL: databaseUrl,
     DATABASE_POOL_MAX: '8',
-    MASTER_KEY: newMasterKey(),
+    MASTER_KEY: masterKey,
     DEMO_PORT: 'off',
     AUTHORIZATIONS_PER_MINUTE: '1000000',
     RATE_LIMIT_LOGIN: 'sliding-window;q=1000000;w=60',

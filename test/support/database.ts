@@ -24,6 +24,12 @@ export async function testDatabaseUrl(t: Teardown): Promise<string> {
   return cloneDatabase(t, requiredEnvironment('TEST_DATABASE_TEMPLATE'))
 }
 
+/** The same with signing keys in it, and the master key that they are sealed with. */
+export async function keyedDatabase(t: Teardown): Promise<{ url: string; masterKey: string }> {
+  const url = await cloneDatabase(t, requiredEnvironment('TEST_DATABASE_KEYED_TEMPLATE'))
+  return { url, masterKey: requiredEnvironment('TEST_MASTER_KEY') }
+}
+
 /** A database of its own without any table. */
 export async function emptyDatabaseUrl(t: Teardown): Promise<string> {
   return cloneDatabase(t, 'template0')

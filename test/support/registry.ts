@@ -2,7 +2,7 @@
 import { createClient, type NewClient } from '../../src/registry/clients/create.ts'
 import { createResource } from '../../src/registry/resources/create.ts'
 import { createUser } from '../../src/registry/users/create.ts'
-import { createPasswordHasher } from '../../src/registry/users/password.ts'
+import { createPasswordHasher, type PasswordHasher } from '../../src/registry/users/password.ts'
 import type { Database } from '../../src/database/connect.ts'
 
 export const API = 'https://api.example.com'
@@ -11,8 +11,22 @@ export const REDIRECT = 'https://app.example.com/callback'
 
 type Handle = Pick<Database, 'knex'>
 
-const hasher = createPasswordHasher()
+const hasher = rememberingHasher()
 let count = 0
+
+/** Most people of tests have the same password, and the cost of hashing it is for others. */
+function rememberingHasher(): PasswordHasher {
+  const own = createPasswordHasher()
+  const known = new Map<string, Promise<string>>()
+  return {
+    verify: (hash, password) => own.verify(hash, password),
+    hash(password) {
+      const hash = known.get(password) ?? own.hash(password)
+      known.set(password, hash)
+      return hash
+    },
+  }
+}
 
 export async function buildResource({ knex }: Handle, overrides: Partial<Parameters<typeof createResource>[1]> = {}) {
   return createResource(knex, {

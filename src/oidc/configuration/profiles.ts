@@ -3,6 +3,7 @@
  * An error says which rule was broken, for whoever develops the client.
  */
 import { errors, Provider, type Client, type Configuration, type KoaContextWithOIDC } from 'oidc-provider'
+import type { ResourceSigningAlg } from '../../registry/resources/resource.ts'
 import { policyOf } from './client-metadata.ts'
 
 /**
@@ -11,6 +12,15 @@ import { policyOf } from './client-metadata.ts'
  */
 export const rotateRefreshToken: NonNullable<Configuration['rotateRefreshToken']> = ({ oidc }) =>
   !oidc.client || policyOf(oidc.client).profile !== 'fapi2'
+
+/**
+ * What an access token of this client is signed with. FAPI 2.0 §5.4.1 rules RS256 out for everything that the server signs;
+ * every verifier of `grantry/resource-server` takes ES256 unless its API says otherwise.
+ * @param wanted what the API asks for
+ */
+export function accessTokenAlgorithm(client: Client, wanted: ResourceSigningAlg): ResourceSigningAlg {
+  return policyOf(client).profile === 'fapi2' && wanted === 'RS256' ? 'ES256' : wanted
+}
 
 /** The library's own rules for it: redirect_uri in every request, and small ones besides. */
 export const fapi: NonNullable<Configuration['features']>['fapi'] = {

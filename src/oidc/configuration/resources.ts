@@ -6,7 +6,7 @@ import { errors, type Client, type KoaContextWithOIDC, type ResourceServer } fro
 import type pg from 'pg'
 import { findResourceByAudience } from '../../registry/resources/queries.ts'
 import { policyOf, type Policy } from './client-metadata.ts'
-import { requireResource } from './profiles.ts'
+import { accessTokenAlgorithm, requireResource } from './profiles.ts'
 import type { ManagementRules } from './management.ts'
 
 const MOST_RESOURCES = 20
@@ -54,7 +54,10 @@ export function resourceIndicators({ pool }: { pool: pg.Pool }, management: Mana
         accessTokenFormat: resource.tokenFormat,
         ...(resource.accessTokenTtl === null ? {} : { accessTokenTTL: resource.accessTokenTtl }),
         // The library keeps only its own fields; `jwt` it keeps as it is, so the wanted claims ride along in it.
-        jwt: { sign: { alg: resource.signingAlg }, claims: resource.tokenClaims } as ResourceServer['jwt'],
+        jwt: {
+          sign: { alg: accessTokenAlgorithm(client, resource.signingAlg) },
+          claims: resource.tokenClaims,
+        } as ResourceServer['jwt'],
       } as ResourceServer
     },
   }

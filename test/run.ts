@@ -77,7 +77,13 @@ function makeRunDirectory(): string {
 
 async function startServer(directory: string): Promise<string> {
   // Nothing here has to outlive a power cut.
-  const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', autovacuum: 'off', max_connections: '300' }
+  const settings = {
+    fsync: 'off',
+    synchronous_commit: 'off',
+    full_page_writes: 'off',
+    autovacuum: 'off',
+    max_connections: '300',
+  }
   const server = await startEmbedded({ directory: join(directory, 'postgres'), log, settings })
   lifecycle.add('PostgreSQL', () => server.release())
   return server.url

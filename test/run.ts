@@ -147,17 +147,13 @@ async function query(url: string, statement: string): Promise<void> {
 /** Runs ava and reads its TAP. Its exit status counts as well: it also fails for what no test line shows. */
 async function runAva(environment: Record<string, string>): Promise<number> {
   const tally = createTally()
-  child = spawn(
-    process.execPath,
-    [ava, '--tap', '--config', join(root, 'test', 'ava.config.js'), ...process.argv.slice(2)],
-    {
-      cwd: root,
-      env: { ...process.env, ...environment },
-      stdio: ['ignore', 'pipe', 'inherit'],
-      // A process group of its own, so that nothing a broken test has started is left.
-      detached: true,
-    },
-  )
+  child = spawn(process.execPath, [ava, '--tap', ...process.argv.slice(2)], {
+    cwd: root,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // A process group of its own, so that nothing a broken test has started is left.
+    detached: true,
+  })
   lifecycle.add('test processes', () => endGroup(child!.pid!, 'SIGKILL'))
   const ended = new Promise<number>((resolve) => {
     child!.once('error', () => resolve(1))

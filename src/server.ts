@@ -34,6 +34,7 @@ import { rightsOf } from './management/rights.ts'
 import { expiredDocuments } from './oidc/client-documents/cache.ts'
 import { expired } from './oidc/adapter/expired.ts'
 import { createStrangers } from './outbound/stranger.ts'
+import { createClientOrigins } from './registry/clients/origins.ts'
 import { sweepUnusedClients } from './registry/clients/unused.ts'
 import { ensureManagementResource } from './registry/resources/built-in.ts'
 import type { Logger } from './telemetry/logger.ts'
@@ -128,6 +129,7 @@ export async function createAuthServer(
       events,
       renderer,
       issuing,
+      origins: createClientOrigins({ pool: db.pool }),
       stopping: stopping.signal,
       checkAnswers,
     }

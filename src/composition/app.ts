@@ -40,7 +40,7 @@ import {
   registrationPath,
 } from '../oidc/routes.ts'
 import { createRegistration } from '../registration/registration.ts'
-import { createClientOrigins, type ClientOrigins } from '../registry/clients/origins.ts'
+import type { ClientOrigins } from '../registry/clients/origins.ts'
 import { createPasswordHasher } from '../registry/users/password.ts'
 import { createLoginThrottle } from '../registry/users/throttle.ts'
 import { createManagement } from './management.ts'
@@ -48,7 +48,7 @@ import type { Parts } from './parts.ts'
 
 /** The order in which a request passes everything. */
 export function createApp(parts: Parts): Koa {
-  const { config, masterKeys, log, db, keys, renderer } = parts
+  const { config, masterKeys, log, db, keys, renderer, origins } = parts
   const { provider, documents } = parts.issuing
   const { issuer } = config
   const { accessSeconds } = config.tokens
@@ -58,7 +58,6 @@ export function createApp(parts: Parts): Koa {
   const tokens = createFormTokens(derive(masterKeys, 'forms'))
   const limiter = createRateLimiter({ pool: db.pool, policies: config.rateLimits, log })
   const management = createManagement(parts, { hasher, limiter })
-  const origins = createClientOrigins({ pool: db.pool })
 
   const app = new Koa({ proxy: true })
   app.on('error', (err: Error) => {

@@ -13,7 +13,6 @@ import { credentials } from '../management/events/follower.ts'
 import { createManagementAuthenticator, createPrincipalLookup } from '../management/principal.ts'
 import { rightsOf } from '../management/rights.ts'
 import { createAccessTokenLookup } from '../oidc/access-token-lookup.ts'
-import { createClientOrigins } from '../registry/clients/origins.ts'
 import { findReferenceClient } from '../registry/clients/reference-client.ts'
 import { managementAudience } from '../registry/management-scopes.ts'
 import type { Parts } from './parts.ts'
@@ -55,9 +54,8 @@ async function signInToReference({ pool }: Database, issuer: string): Promise<Si
 }
 
 /** The WebSocket beside the API: the same credentials, host and origins. */
-export function createSockets({ config, db, log, events: { feed, rights } }: Parts): SocketServer {
+export function createSockets({ config, db, log, origins, events: { feed, rights } }: Parts): SocketServer {
   const { issuer, trustProxy } = config
-  const origins = createClientOrigins({ pool: db.pool })
   const findAccessToken = createAccessTokenLookup({ pool: db.pool, issuer })
   const lookUp = createPrincipalLookup({ pool: db.pool, findAccessToken })
   return createSocketServer({

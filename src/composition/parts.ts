@@ -1,10 +1,11 @@
-import { type Config } from '../config/load.ts'
+import type { Config } from '../config/load.ts'
 import type { Database } from '../database/connect.ts'
-import { type Events } from '../events/service.ts'
-import { type Renderer } from '../interactions/pages/render.ts'
-import { type KeyPolicy } from '../keys/key-policy.ts'
-import { type KeyRing } from '../keys/ring.ts'
+import type { Events } from '../events/service.ts'
+import type { Renderer } from '../interactions/pages/render.ts'
+import type { KeyPolicy } from '../keys/key-policy.ts'
+import type { KeyRing } from '../keys/ring.ts'
 import type { MasterKeys } from '../lib/master-key.ts'
+import type { ClientOrigins } from '../registry/clients/origins.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Issuing } from './issuing.ts'
 
@@ -19,6 +20,8 @@ export interface Parts {
   events: Events
   renderer: Renderer
   issuing: Issuing
+  /** One memory of them for everything that scripts of other origins may reach. */
+  origins: ClientOrigins
   /** Aborted when the server stops: what is held open for a reader ends. */
   stopping: AbortSignal
   checkAnswers: boolean

@@ -9,13 +9,13 @@ export interface Expiry {
 const LONGEST_MS = 2 ** 31 - 1
 
 export function createExpiry({
-  reminderMs,
-  onReminder,
+  reminderMs = 0,
+  onReminder = () => undefined,
   onEnd,
 }: {
-  /** Before the end. */
-  reminderMs: number
-  onReminder: (expiresAt: Date) => void
+  /** Before the end; without it nobody is reminded. */
+  reminderMs?: number
+  onReminder?: (expiresAt: Date) => void
   onEnd: () => void
 }): Expiry {
   let timers: NodeJS.Timeout[] = []

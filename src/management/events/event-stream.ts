@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import type { EventFeed } from '../../events/feed.ts'
+import { createExpiry } from '../../events/stream/expiry.ts'
 import { CredentialsEndedError, follow, type Credentials, type Told } from '../../events/stream/follow.ts'
 import type { RightsWatch } from '../../events/stream/rights-watch.ts'
 import type { Context } from 'koa'
@@ -22,7 +23,6 @@ export interface StreamOptions {
 const HEARTBEAT_MS = 15_000
 /** For browsers: when to come back after a break. */
 const RETRY_MS = 2_000
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Begins the stream and returns; it goes on until the reader leaves, the credentials end or the server stops. */
 export function streamEvents(ctx: Context, options: StreamOptions): Answer {
@@ -52,7 +52,8 @@ async function tell(stream: PassThrough, options: StreamOptions): Promise<void> 
     ended.abort()
   }
   const unwatch = rights.watch(() => credentials, turnOut)
-  const expiry = expiryTimer(credentials, turnOut)
+  const expiry = createExpiry({ onEnd: turnOut })
+  expiry.watch(credentials.expiresAt)
   // Broken off by the reader: its affair.
   stream.on('error', () => ended.abort())
   stream.write(`retry: ${RETRY_MS}\n\n`)
@@ -76,16 +77,10 @@ async function tell(stream: PassThrough, options: StreamOptions): Promise<void> 
     const known = error instanceof CredentialsEndedError
     stream.write(farewell(known ? 'the credentials are good no more' : 'the stream broke off; come back'))
   } finally {
-    clearTimeout(expiry)
+    expiry.stop()
     unwatch()
     stream.end()
   }
-}
-
-function expiryTimer({ expiresAt }: Credentials, act: () => void): NodeJS.Timeout | undefined {
-  if (!expiresAt) return undefined
-  const left = Math.min(LONGEST_TIMER_MS, Math.max(0, expiresAt.getTime() - Date.now()))
-  return setTimeout(act, left).unref()
 }
 
 /** Without an event: a comment, and the cursor, which a browser remembers without telling anybody. */

@@ -20,6 +20,11 @@ import * as backchannelLogout from './0018-backchannel-logout.ts'
 
 export interface Migration {
   name: string
+  /**
+   * Left out by what only adds (expand): older versions work on. What takes something away (contract) names the migration from
+   * which on no code uses it any more: versions that don't know that one refuse to start here.
+   */
+  needs?: string
   up(knex: Knex): Promise<void>
   down(knex: Knex): Promise<void>
 }

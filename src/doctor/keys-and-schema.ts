@@ -9,7 +9,8 @@ import type { Examination, Finding } from './finding.ts'
 export async function checkSchema({ db }: Examination): Promise<Finding[]> {
   const states = await migrationStatus(db)
   const check = 'schema'
-  const unknown = states.filter(({ known }) => !known).map(({ name }) => name)
+  const unknown = states.filter(({ tolerated }) => !tolerated).map(({ name }) => name)
+  const newer = states.filter(({ known }) => !known).map(({ name }) => name)
   const pending = states.filter(({ appliedAt, known }) => known && appliedAt === null).map(({ name }) => name)
   if (unknown.length > 0) {
     const detail = `the schema is newer than this code: ${unknown.join(', ')}`
@@ -18,6 +19,10 @@ export async function checkSchema({ db }: Examination): Promise<Finding[]> {
   if (pending.length > 0) {
     const mend = 'run: grantry migrate up (a starting server does it too)'
     return [{ check, status: 'fail', detail: `not applied: ${pending.join(', ')}`, mend }]
+  }
+  if (newer.length > 0) {
+    const detail = `the schema is of a newer version, with which this one works: ${newer.join(', ')}`
+    return [{ check, status: 'warn', detail, mend: 'finish the upgrade: replace what still runs the older version' }]
   }
   return [{ check, status: 'ok', detail: `${states.length} migrations applied, none pending` }]
 }

@@ -134,6 +134,64 @@ test('a schema newer than the code is refused by name and left alone', async (t)
   t.deepEqual((await migrationStatus(db)).at(-1)!.known, false)
 })
 
+test('a version works on what newer ones have added, and refuses by name what needs more than it knows', async (t) => {
+  const db = await testDatabase(t)
+  const adds = made('9998-adds', async (knex) => knex.raw('alter table users add column shoe_size int'))
+  const takes = {
+    ...made('9999-takes', async (knex) => knex.raw('alter table users drop column name')),
+    needs: adds.name,
+  }
+  const released = [...migrations, adds]
+  t.deepEqual(await migrateUp(db, log, released), [adds.name])
+
+  await t.notThrowsAsync(assertSchema(db))
+  t.deepEqual(await migrateUp(db, log), [], 'the older one starts')
+  t.like((await migrationStatus(db)).at(-1), { name: adds.name, known: false, tolerated: true })
+  await t.throwsAsync(migrateDown(db, log), { instanceOf: DatabaseError, message: /9998-adds/ })
+  const pending = [...migrations, made('0099-of-another-branch', async () => undefined)]
+  await t.throwsAsync(migrateUp(db, log, pending), { instanceOf: DatabaseError, message: /9998-adds/ })
+
+  await migrateUp(db, log, [...released, takes])
+  t.deepEqual(await migrateUp(db, log, released), [], 'the version before it knows what it needs')
+  const error = await t.throwsAsync(migrateUp(db, log), { instanceOf: DatabaseError })
+  t.regex(error!.message, /\(it has 9999-takes\)/)
+})
+
+test('a server whose role may alter nothing starts on a schema that is up to date', async (t) => {
+  const db = await testDatabase(t, { poolMax: 1 })
+  const client = await db.pool.connect()
+  await client.query('set default_transaction_read_only = on')
+  client.release()
+  t.deepEqual(await migrateUp(db, log), [])
+  t.like((await db.pool.query('show default_transaction_read_only')).rows[0], { default_transaction_read_only: 'on' })
+})
+
+test('a record that an older version made is read as it is, and gets what it lacks with the next migration', async (t) => {
+  const db = await testDatabase(t)
+  await db.knex.raw('alter table schema_migrations drop column needs')
+  await t.notThrowsAsync(assertSchema(db))
+  await migrateUp(db, log, [...migrations, made('9998-adds', async () => undefined)])
+  t.deepEqual(await migrateUp(db, log), [])
+})
+
+test('a migration that does not get a table gives way to those who wait behind it, and tries again', async (t) => {
+  const db = await testDatabase(t)
+  const busy = await db.pool.connect()
+  await busy.query('begin; select from users')
+  let tries = 0
+  const waiting = migrateUp(db, log, [
+    ...migrations,
+    made('9998-adds', async (knex) => {
+      tries += 1
+      if (tries === 2) await busy.query('commit')
+      await knex.raw('alter table users add column shoe_size int')
+    }),
+  ])
+  t.teardown(() => busy.release())
+  t.deepEqual(await waiting, ['9998-adds'])
+  t.is(tries, 2)
+})
+
 test('a schema older than the code is refused by those that do not migrate', async (t) => {
   const db = await testDatabase(t)
   await migrateDown(db, log)

@@ -3,6 +3,7 @@
  * once. It knows nothing of the parts that use it.
  */
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import type { LogLevel } from '../telemetry/logger.ts'
 import { defaultRateLimits, rateLimit, type RateLimit } from './rate-limits.ts'
@@ -15,6 +16,10 @@ export interface Config {
   /** Whether the issuer is this machine only: the condition for demo data and secrets made on the spot. */
   readonly development: boolean
   readonly listen: { readonly host: string; readonly port: number }
+  /** Processes that serve; with 1 there is no other that supervises it. */
+  readonly workers: number
+  /** In milliseconds from the signal to end: until it stops listening, and until it has ended. */
+  readonly shutdown: { readonly delayMs: number; readonly deadlineMs: number }
   readonly trustProxy: TrustProxy | undefined
   readonly dataDirectory: string
   readonly database: { readonly url?: string; readonly dataDirectory: string; readonly poolMax: number }
@@ -29,6 +34,9 @@ export interface Config {
   readonly registration: { readonly mode: 'open' | 'token' | 'off'; readonly mostClients: number }
   readonly rateLimits: Readonly<Record<keyof typeof defaultRateLimits, RateLimit | 'off'>>
   readonly log: { readonly level: LogLevel }
+  /** Where Prometheus asks. */
+  readonly metrics: { readonly host: string; readonly port: number } | undefined
+  readonly traces: TracesConfig | undefined
   readonly tokens: {
     readonly accessSeconds: number
     readonly refreshIdleSeconds: number
@@ -43,6 +51,18 @@ export interface Config {
     readonly jwksMaxAgeSeconds: number
   }
   readonly demo: { readonly port: number; readonly databaseUrl: string | undefined } | undefined
+}
+
+/** To whom traces are sent, and of which requests. */
+export interface TracesConfig {
+  /** Of the collector, without `/v1/traces`. */
+  readonly endpoint: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly serviceName: string
+  /** Whether a caller that sends `traceparent` decides, and what holds for the others. */
+  readonly parentBased: boolean
+  /** From 0 to 1. */
+  readonly ratio: number
 }
 
 /** Everything that is wrong with the environment, one sentence each. */
@@ -80,6 +100,8 @@ export function loadConfig(env: Environment): Config {
     issuer: issuer.origin,
     development,
     listen: { host: values.HOST ?? (production ? '::' : '127.0.0.1'), port },
+    workers: values.WEB_CONCURRENCY === 'auto' ? availableParallelism() : (values.WEB_CONCURRENCY ?? 1),
+    shutdown: shutdownOf(values, production),
     trustProxy: values.TRUST_PROXY,
     dataDirectory,
     database: {
@@ -110,6 +132,10 @@ export function loadConfig(env: Environment): Config {
       mostClients: values.REGISTRATION_MAX_CLIENTS ?? 10_000,
     },
     log: { level: values.LOG_LEVEL ?? 'info' },
+    metrics: values.METRICS_PORT
+      ? { host: values.METRICS_HOST ?? (production ? (values.HOST ?? '::') : '127.0.0.1'), port: values.METRICS_PORT }
+      : undefined,
+    traces: tracesConfig(values),
     tokens: {
       accessSeconds: values.ACCESS_TOKEN_SECONDS ?? 300,
       refreshIdleSeconds: values.REFRESH_IDLE_SECONDS ?? 1_209_600,
@@ -128,6 +154,26 @@ export function loadConfig(env: Environment): Config {
     },
     demo: development && demoPort !== 'off' ? { port: demoPort, databaseUrl: values.DEMO_DATABASE_URL } : undefined,
   })
+}
+
+function tracesConfig(values: Values): TracesConfig | undefined {
+  if (!values.OTEL_EXPORTER_OTLP_ENDPOINT) return undefined
+  const sampler = values.OTEL_TRACES_SAMPLER ?? 'parentbased_always_on'
+  const share = values.OTEL_TRACES_SAMPLER_ARG ?? 1
+  return {
+    endpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
+    headers: values.OTEL_EXPORTER_OTLP_HEADERS ?? {},
+    serviceName: values.OTEL_SERVICE_NAME ?? 'grantry',
+    parentBased: sampler.startsWith('parentbased_'),
+    ratio: sampler.endsWith('traceidratio') ? share : sampler.endsWith('always_on') ? 1 : 0,
+  }
+}
+
+/** Docker waits for ten seconds by default before it kills; Kubernetes for thirty. */
+function shutdownOf(values: Values, production: boolean): Config['shutdown'] {
+  const delay = values.SHUTDOWN_DELAY_SECONDS ?? (production ? 5 : 0)
+  const deadline = values.SHUTDOWN_DEADLINE_SECONDS ?? Math.max(production ? 9 : 5, delay + 4)
+  return { delayMs: delay * 1000, deadlineMs: deadline * 1000 }
 }
 
 function readVariables(env: Environment): { values: Values; problems: string[] } {
@@ -182,6 +228,11 @@ function contradictions(values: Values, issuer: URL): string[] {
   const sessionIdle = values.SESSION_IDLE_SECONDS ?? 86_400
   const sessionAbsolute = values.SESSION_ABSOLUTE_SECONDS ?? 1_209_600
   if (sessionIdle > sessionAbsolute) problems.push('SESSION_IDLE_SECONDS must not exceed SESSION_ABSOLUTE_SECONDS')
+  if (values.METRICS_PORT !== undefined && values.METRICS_PORT === (values.PORT ?? 3000)) {
+    problems.push('METRICS_PORT must differ from PORT: what is measured is not for the public')
+  }
+  const { delayMs, deadlineMs } = shutdownOf(values, values.NODE_ENV === 'production')
+  if (delayMs >= deadlineMs) problems.push('SHUTDOWN_DEADLINE_SECONDS must exceed SHUTDOWN_DELAY_SECONDS')
   if (issuer.protocol === 'http:' && !isLoopback(issuer)) {
     problems.push('ISSUER must be https unless it is localhost: codes and tokens would travel in the clear')
   }

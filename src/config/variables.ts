@@ -41,9 +41,26 @@ export const variables = {
     secret: true,
   },
   DATABASE_POOL_MAX: {
-    about: 'Connections that one process may open on the token path; as many again serve the registry.',
+    about: 'Connections that one process (each worker) may open, beside one of its own for notifications.',
     unset: '10',
     parse: wholeNumber(2, 200),
+  },
+  WEB_CONCURRENCY: {
+    about:
+      'Worker processes that share the port, under one that supervises them; auto for as many as the machine has processors.',
+    unset: '1 (a single process)',
+    parse: (text: string) => (text === 'auto' ? text : wholeNumber(1, 256)(text)),
+  },
+  SHUTDOWN_DELAY_SECONDS: {
+    about:
+      'After the signal to end, /health/ready says draining for this long while everything is still served, so that balancers notice.',
+    unset: '0; in production 5',
+    parse: wholeNumber(0, 600),
+  },
+  SHUTDOWN_DEADLINE_SECONDS: {
+    about: 'From the signal to end to the end, the delay included; what is then still under way is cut off.',
+    unset: '5; in production 9',
+    parse: wholeNumber(1, 3_600),
   },
   DATA_DIR: { about: 'Where the embedded database and the development secrets live.', unset: './data', parse: String },
   MASTER_KEY: {
@@ -63,6 +80,48 @@ export const variables = {
     about: 'trace, debug, info, warn, error, fatal or silent.',
     unset: 'info',
     parse: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+  },
+  METRICS_PORT: {
+    about:
+      'Port for Prometheus (GET /metrics, and /health/live and /health/ready once more). Nobody proves who they are there: keep it inside.',
+    unset: 'none; nothing is measured',
+    parse: wholeNumber(1, 65_535),
+  },
+  METRICS_HOST: {
+    about: 'Address to listen on for METRICS_PORT.',
+    unset: '127.0.0.1; in production that of HOST',
+    parse: (text: string) =>
+      must(text, isIP(text) !== 0 || text === 'localhost', 'an IP address such as 127.0.0.1 or ::'),
+  },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    about: 'Where traces go: the address of an OpenTelemetry collector that takes OTLP over HTTP as JSON.',
+    unset: 'nowhere; nothing is traced',
+    parse: collector,
+  },
+  OTEL_EXPORTER_OTLP_HEADERS: {
+    about: 'Headers for the collector, as name=value,name=value with percent-encoded values.',
+    unset: 'none',
+    parse: headerList,
+    secret: true,
+  },
+  OTEL_SERVICE_NAME: { about: 'The name of this service in traces.', unset: 'grantry', parse: String },
+  OTEL_TRACES_SAMPLER: {
+    about:
+      'Which requests are traced: always_on, always_off, traceidratio, or the same behind parentbased_, where a caller that sends traceparent decides.',
+    unset: 'parentbased_always_on',
+    parse: oneOf(
+      'always_on',
+      'always_off',
+      'traceidratio',
+      'parentbased_always_on',
+      'parentbased_always_off',
+      'parentbased_traceidratio',
+    ),
+  },
+  OTEL_TRACES_SAMPLER_ARG: {
+    about: 'The share of requests that traceidratio traces, from 0 to 1.',
+    unset: '1',
+    parse: (text: string) => must(Number(text), /^(?:0|1|0?\.\d{1,9}|1\.0+)$/.test(text), 'a number from 0 to 1'),
   },
   ACCESS_TOKEN_SECONDS: {
     about: 'Life of an access token, unless its resource says otherwise.',
@@ -231,6 +290,35 @@ function issuer(text: string): URL {
 function databaseUrl(text: string): string {
   const hint = 'a URL such as postgres://user:password@localhost:5432/grantry'
   return must(text, /^postgres(?:ql)?:\/\/[^\s/]*\/[^\s/?]+(?:\?\S*)?$/.test(text), hint)
+}
+
+function collector(text: string): string {
+  const hint = 'an address such as http://localhost:4318, without credentials, query and fragment'
+  const url = URL.parse(text)
+  const good = url !== null && /^https?:$/.test(url.protocol) && !url.username && !url.password
+  return must(text.replace(/\/+$/, ''), good && !/[?#]/.test(text), hint)
+}
+
+/** As the specification of OpenTelemetry has it: W3C baggage without properties. */
+function headerList(text: string): Readonly<Record<string, string>> {
+  const pairs = text.split(',').map((pair) => /^\s*([!#$%&'*+.^_`|~\w-]+)=([\x21-\x2b\x2d-\x7e]*)\s*$/.exec(pair))
+  const values = pairs.map((pair) => (pair ? decoded(pair[2] ?? '') : undefined))
+  // What is in it may be a key, so the message does not repeat it.
+  must(
+    text,
+    values.every((value) => value !== undefined),
+    'name=value pairs between commas, with percent-encoded values',
+  )
+  return Object.fromEntries(pairs.map((pair, index) => [pair![1]!.toLowerCase(), values[index]!]))
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    const value = decodeURIComponent(text)
+    return /^[\x20-\x7e]*$/.test(value) ? value : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function trustProxy(text: string): TrustProxy {

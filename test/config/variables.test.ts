@@ -123,3 +123,39 @@ test('proxies are trusted by number or network, never by a bare yes', (t) => {
     t.is(problemsOf({ TRUST_PROXY }).length, 1, TRUST_PROXY)
   }
 })
+
+test('metrics and traces are off until somebody asks for them, and metrics never share the public port', (t) => {
+  t.like(loadConfig({}), { metrics: undefined, traces: undefined })
+  t.deepEqual(loadConfig({ METRICS_PORT: '9464' }).metrics, { host: '127.0.0.1', port: 9464 })
+  t.deepEqual(loadConfig({ ...PRODUCTION, METRICS_PORT: '9464' }).metrics, { host: '::', port: 9464 })
+  t.is(loadConfig({ ...PRODUCTION, HOST: '10.0.0.7', METRICS_PORT: '9464' }).metrics?.host, '10.0.0.7')
+  for (const env of [{ METRICS_PORT: '3000' }, { PORT: '9464', METRICS_PORT: '9464' }, { METRICS_PORT: '0' }]) {
+    t.is(problemsOf(env).length, 1)
+  }
+})
+
+test('traces are configured by the names that every OpenTelemetry SDK knows', (t) => {
+  const endpoint = 'http://localhost:4318'
+  const { traces } = loadConfig({
+    OTEL_EXPORTER_OTLP_ENDPOINT: `${endpoint}/`,
+    OTEL_EXPORTER_OTLP_HEADERS: 'X-Api-Key=a%20key%3D, x-tenant=one',
+    OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+    OTEL_TRACES_SAMPLER_ARG: '0.25',
+  })
+  const headers = { 'x-api-key': 'a key=', 'x-tenant': 'one' }
+  t.deepEqual(traces, { endpoint, headers, serviceName: 'grantry', parentBased: true, ratio: 0.25 })
+  const bare = { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }
+  t.like(loadConfig(bare).traces, { parentBased: true, ratio: 1 })
+  t.like(loadConfig({ ...bare, OTEL_TRACES_SAMPLER: 'always_off' }).traces, { parentBased: false, ratio: 0 })
+  for (const wrong of [
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'localhost:4318' },
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://user:password@localhost' },
+    { OTEL_EXPORTER_OTLP_HEADERS: 'no pair' },
+    { OTEL_EXPORTER_OTLP_HEADERS: 'a=%0d%0ab' },
+    { OTEL_TRACES_SAMPLER_ARG: '1.5' },
+    { OTEL_TRACES_SAMPLER: 'sometimes' },
+  ]) {
+    t.is(problemsOf(wrong).length, 1, JSON.stringify(wrong))
+  }
+  t.notRegex(problemsOf({ OTEL_EXPORTER_OTLP_HEADERS: 'a secret key' }).join(), /secret key/)
+})

@@ -25,6 +25,8 @@ export interface Config {
   readonly database: { readonly url?: string; readonly dataDirectory: string; readonly poolMax: number }
   /** As given; `loadMasterKeys` reads it, or makes one in development. */
   readonly masterKey: string | undefined
+  /** Requests that one process works on at once, at most. */
+  readonly maxInFlight: number
   readonly authorizationsPerMinute: number
   readonly events: { readonly keepSeconds: number; readonly tokens: 'counted' | 'each' }
   readonly webhooks: { readonly allowPrivate: boolean; readonly timeoutSeconds: number }
@@ -110,6 +112,7 @@ export function loadConfig(env: Environment): Config {
       poolMax: values.DATABASE_POOL_MAX ?? 10,
     },
     masterKey: values.MASTER_KEY,
+    maxInFlight: values.MAX_IN_FLIGHT ?? 1000,
     authorizationsPerMinute: values.AUTHORIZATIONS_PER_MINUTE ?? 600,
     rateLimits: {
       address: values.RATE_LIMIT_ADDRESS ?? rateLimit(defaultRateLimits.address),

@@ -174,6 +174,12 @@ export const variables = {
     unset: '600',
     parse: wholeNumber(1, 86_400),
   },
+  MAX_IN_FLIGHT: {
+    about:
+      'Requests that one process (each worker) works on at once, at most; the limit shrinks by itself while work stands in queues. What is too much is answered 503 with Retry-After.',
+    unset: '1000',
+    parse: wholeNumber(16, 100_000),
+  },
   AUTHORIZATIONS_PER_MINUTE: {
     about:
       'Authorization requests that one address may make in a minute, on each instance; every one leaves a row for some minutes.',

@@ -13,17 +13,27 @@ import type { Logger } from '../telemetry/logger.ts'
 import { startEmbedded } from './embedded.ts'
 import { DatabaseError } from './error.ts'
 import { createListener } from './listener.ts'
+import { CONNECT_TIMEOUT_MS, createPool, type BoundedPool } from './pool.ts'
+import type { Session } from './session.ts'
 
 export interface Database {
   /** Everything that is not hot. Runs on the connections of `pool`. */
   knex: Knex
-  /** Hot, named statements: `pool.query({ name, text, values })`. */
-  pool: pg.Pool
+  /**
+   * Hot, named statements: `pool.query({ name, text, values })`. Whoever can't have a connection within seconds, or at once
+   * while others wait in vain, gets a passing fault.
+   */
+  pool: BoundedPool
   /**
    * Calls back for every NOTIFY on the channel. After a lost connection it calls back once with payload `''`, because hints may
    * have been missed: listeners read the table again. Resolves, with the way to end it, once it listens.
    */
   listen(channel: string, onNotify: (payload: string) => void): Promise<() => Promise<void>>
+  /**
+   * Calls back with the session of the connection that listens: now if there is one, and each time another takes its place.
+   * @returns the way to end it
+   */
+  onSession(follower: (session: Session) => void): () => void
   /** A hint to all listeners, outside a transaction. Inside one: `select pg_notify(channel, payload)`. Payload below 8000 bytes. */
   notify(channel: string, payload?: string): Promise<void>
   /** Ends every connection, and the embedded server if this was its last user. */
@@ -42,9 +52,9 @@ export interface DatabaseOptions {
 }
 
 const OLDEST_SUPPORTED = 150_000
-const CONNECT_TIMEOUT_MS = 5_000
 const STATEMENT_TIMEOUT_MS = 15_000
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
+/** A transaction that nobody goes on with holds its locks: that of a process cut off, whose connection the server still has. */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
 const PATIENCE_MS = 6_000
 
 /** Connects. Throws `DatabaseError` with one clear line (never with the password) when the database can't be used. */
@@ -54,7 +64,7 @@ export async function connectDatabase(options: DatabaseOptions): Promise<Databas
   const embedded = url ? undefined : await startEmbedded({ directory: join(dataDirectory, 'postgres'), log })
   const address = url || embedded!.url
   const settings = clientSettings(address)
-  const pool = createPool(settings, poolMax, log)
+  const pool = createPool({ settings, max: poolMax, log })
   try {
     await assertUsable(pool, describe(address), Date.now() + patienceMs)
   } catch (error) {
@@ -69,6 +79,7 @@ export async function connectDatabase(options: DatabaseOptions): Promise<Databas
     knex: handle,
     pool,
     listen: listener.listen,
+    onSession: listener.onSession,
     notify: async (channel, payload = '') => void (await pool.query('select pg_notify($1, $2)', [channel, payload])),
     close: () =>
       (closed ??= (async () => {
@@ -120,14 +131,6 @@ function readBigints(text: string): (number | null)[] {
         .slice(1, -1)
         .split(',')
         .map((item) => (item === 'NULL' ? null : Number(item)))
-}
-
-function createPool(settings: pg.ClientConfig, max: number, log: Logger): pg.Pool {
-  const pool = new pg.Pool({ ...settings, max, idleTimeoutMillis: 30_000 })
-  pool.on('error', (error) => log.warn({ reason: error.message }, 'idle database connection lost'))
-  // A connection that is checked out has nobody else listening: its loss between two statements would end the process.
-  pool.on('connect', (client) => client.on('error', () => undefined))
-  return pool
 }
 
 async function assertUsable(pool: pg.Pool, where: string, deadline: number): Promise<void> {

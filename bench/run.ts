@@ -1,0 +1,98 @@
+/**
+ * `npm run bench [scenario …] [-- --json FILE --seconds N --rounds N --clients N --operations N --cpu-prof DIR]`: measures what
+ * operations cost. Everything runs on this machine over loopback: a PostgreSQL and servers that are started for it and are
+ * gone afterwards. How it measures stands in docs/performance.md.
+ */
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import type { Bench, Options, Scenario } from './scenario.ts'
+import { startCluster } from './support/cluster.ts'
+import { makeTemplate, startGrantry } from './support/grantry.ts'
+import { startLibrary } from './support/library.ts'
+import { describeMachine } from './support/machine.ts'
+import { printResult } from './support/print.ts'
+import type { Report } from './support/report.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'string' },
+    seconds: { type: 'string', default: '2' },
+    rounds: { type: 'string', default: '7' },
+    clients: { type: 'string', default: '16' },
+    operations: { type: 'string', default: '1000000' },
+    'cpu-prof': { type: 'string' },
+  },
+})
+const profiles = values['cpu-prof'] === undefined ? undefined : resolve(values['cpu-prof'])
+const options: Options = {
+  seconds: Number(values.seconds),
+  rounds: Number(values.rounds),
+  clients: Number(values.clients),
+  operations: Number(values.operations),
+  profiles,
+}
+if (profiles !== undefined) mkdirSync(profiles, { recursive: true })
+
+const scenarios = await findScenarios()
+const unknown = positionals.find((name) => !scenarios.some((scenario) => scenario.name === name))
+if (unknown === undefined) {
+  const wanted = scenarios.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+  const report = await runAll(wanted)
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`)
+} else {
+  console.error(`there is no scenario ${unknown}; there are ${scenarios.map(({ name }) => name).join(', ')}`)
+  process.exitCode = 2
+}
+
+async function findScenarios(): Promise<Scenario[]> {
+  const directory = join(import.meta.dirname, 'scenarios')
+  const files = readdirSync(directory).filter((file) => file.endsWith('.ts'))
+  const modules = await Promise.all(
+    files.map((file) => import(join(directory, file)) as Promise<{ scenario: Scenario }>),
+  )
+  return modules.map(({ scenario }) => scenario)
+}
+
+async function runAll(wanted: readonly Scenario[]): Promise<Report> {
+  const ends: (() => unknown)[] = []
+  const endAll = async (until = 0) => {
+    while (ends.length > until) await ends.pop()!()
+  }
+  const interrupted = () => void endAll().finally(() => process.exit(130))
+  process.once('SIGINT', interrupted)
+  try {
+    const cluster = await startCluster()
+    ends.push(() => cluster.close())
+    const template = await makeTemplate(cluster)
+    const bench: Bench = {
+      options,
+      say: (line) => void process.stderr.write(`  ${line}\n`),
+      after: (end) => void ends.push(end),
+      async startGrantry(given) {
+        const server = await startGrantry(cluster, template, given)
+        ends.push(() => server.close())
+        return server
+      },
+      async startLibrary(seed) {
+        const server = await startLibrary(seed)
+        ends.push(() => server.close())
+        return server
+      },
+    }
+    const report: Report = { machine: describeMachine(), options, scenarios: [] }
+    const kept = ends.length
+    for (const { name, title, run } of wanted) {
+      process.stderr.write(`${name}\n`)
+      const result = await run(bench)
+      await endAll(kept)
+      report.scenarios.push({ name, title, ...result })
+      printResult({ name, title, ...result })
+    }
+    return report
+  } finally {
+    process.off('SIGINT', interrupted)
+    await endAll()
+  }
+}

@@ -21,6 +21,7 @@ import { enforceProfiles, fapi, rotateRefreshToken } from './configuration/profi
 import { REQUEST_OBJECT_ALGORITHMS, requestObjects } from './configuration/request-objects.ts'
 import { resourceIndicators } from './configuration/resources.ts'
 import { keepErrorsOnPages, noteUseOfSelfRegistered } from './configuration/self-registered.ts'
+import { keepBuiltClients } from './built-clients.ts'
 import { answerForStructuredTokens, createIntrospectionPolicy } from './introspection/answer.ts'
 import { createJwtAccessTokens } from './introspection/jwt-access-token.ts'
 import { applyDeviceRules, deviceFlow, type DevicePages } from './device-flow.ts'
@@ -58,6 +59,7 @@ export function createProvider(deps: ProviderDependencies, keys: KeySet): Provid
   const provider = new Provider(deps.config.issuer, configuration(deps, keys))
   // Requests arrive here with X-Forwarded-Proto set by our own edge and by nobody else.
   provider.proxy = true
+  keepBuiltClients(provider)
   applyModelRules(provider, { masterKeys: deps.masterKeys, sessions: deps.storage.sessions })
   acceptRetiredNonces(provider, deps.masterKeys)
   claimProofs(provider, deps.storage.replays)
@@ -165,7 +167,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
       introspection: { enabled: true, allowedPolicy: createIntrospectionPolicy(db) },
       // A token takes no harm from any client but its own (RFC 7009 §2.1).
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
-      resourceIndicators: resourceIndicators(db, management),
+      resourceIndicators: resourceIndicators(management),
       deviceFlow: deviceFlow({ ...pages.device, error: (ctx, out) => pages.error(ctx, out) }),
       rpInitiatedLogout: {
         enabled: true,

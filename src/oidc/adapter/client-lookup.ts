@@ -1,6 +1,6 @@
 import { errors, Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
 import type { ActiveClient } from '../../registry/clients/client.ts'
-import { findActiveClient } from '../../registry/clients/queries.ts'
+import { createActiveClients } from '../../registry/clients/active-clients.ts'
 import { isId } from '../../lib/ids.ts'
 import { findDocumentClient, type DocumentClient } from '../../registry/clients/from-document.ts'
 import { isMetadataUrl } from '../../registry/clients/metadata-url.ts'
@@ -28,15 +28,23 @@ const ASKS: ReadonlyMap<string | undefined, DocumentRequest['wants']> = new Map(
 
 /**
  * Clients come from the registry and are never written through the library. A disabled or deleted client is not found, at
- * once and on every instance: there is no cache in between. One whose client_id is a URL is described by the
- * document that stands there.
+ * once and on every instance: what is remembered of it is checked before each use. One whose client_id is a URL is described
+ * by the document that stands there.
+ *
+ * As long as nothing about a client changes, its metadata is the same object (see ../built-clients.ts).
  */
-export function createClientLookup({ pool, issuer, documents }: AdapterDependencies): Adapter {
+export function createClientLookup({ pool, issuer, documents, onClientLook }: AdapterDependencies): Adapter {
+  const clients = createActiveClients({ pool, onLook: onClientLook })
+  const metadata = new WeakMap<ActiveClient, AdapterPayload>()
+
   async function read(clientId: string): Promise<AdapterPayload | undefined> {
-    const client = isMetadataUrl(clientId) ? await describedAt(clientId) : await findActiveClient(pool, clientId)
+    const client = isMetadataUrl(clientId) ? await describedAt(clientId) : await clients.find(clientId)
     // Who is described by a document has one name.
     const isItsName = client && (client.metadataUrl ?? client.id) === clientId
-    return isItsName ? toMetadata(client, issuer) : undefined
+    if (!isItsName) return undefined
+    const known = metadata.get(client) ?? toMetadata(client, issuer)
+    metadata.set(client, known)
+    return known
   }
 
   async function describedAt(url: string): Promise<ActiveClient | undefined> {

@@ -13,6 +13,8 @@ export interface AdapterDependencies {
   refreshReuseSeconds: number
   /** Clients that nobody registered; left out: there are none. */
   documents?: ClientDocuments | undefined
+  /** Takes note of whether a client was remembered. */
+  onClientLook?: ((hit: boolean) => void) | undefined
 }
 
 /** A model of a feature that is not switched on. Reaching it is a bug, and must not end in a token that nobody stored. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { AdapterPayload, Client as ProtocolClient } from 'oidc-provider'
 import { hasSecret } from '../../registry/clients/client.ts'
 import { boundGrantTypes } from '../../registry/clients/self-registered.ts'
-import type { ActiveClient, ClientKind, ClientProfile, ResourceAccess } from '../../registry/clients/client.ts'
+import type { ActiveClient, ClientKind, ClientProfile, TokenAccess } from '../../registry/clients/client.ts'
 
 /** What the registry says of a client beyond the protocol's own metadata. */
 export interface Policy {
@@ -14,7 +14,7 @@ export interface Policy {
   selfRegistered: boolean
   profile: ClientProfile
   openidScopes: string[]
-  access: ResourceAccess[]
+  access: TokenAccess[]
   /** Audiences whose access tokens it may exchange. */
   exchangeFrom: string[]
   allowedOrigins: string[]

@@ -3,15 +3,13 @@
  * drops unknown scopes in silence; here a client gets what it is registered for, and anything else is an error that says so.
  */
 import { errors, type Client, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider'
-import type pg from 'pg'
-import { findResourceByAudience } from '../../registry/resources/queries.ts'
 import { policyOf, type Policy } from './client-metadata.ts'
 import { accessTokenAlgorithm, requireResource } from './profiles.ts'
 import type { ManagementRules } from './management.ts'
 
 const MOST_RESOURCES = 20
 
-export function resourceIndicators({ pool }: { pool: pg.Pool }, management: ManagementRules) {
+export function resourceIndicators(management: ManagementRules) {
   return {
     enabled: true,
     // With a resource granted, a token request that names none gets a token for it, even beside `openid`.
@@ -38,25 +36,24 @@ export function resourceIndicators({ pool }: { pool: pg.Pool }, management: Mana
      * What a token for this resource may carry for this client.
      * @throws InvalidTarget for a resource that the client is not registered for, InvalidScope for such a scope
      */
-    async getResourceServerInfo(ctx: KoaContextWithOIDC, audience: string, client: Client): Promise<ResourceServer> {
+    getResourceServerInfo(ctx: KoaContextWithOIDC, audience: string, client: Client): ResourceServer {
       const { params = {} } = ctx.oidc
       // The library asks once for each, the same one or not: a thousand in one body would be a thousand look-ups.
       if ([params.resource].flat().length > MOST_RESOURCES) throw new errors.InvalidTarget('too many resources')
       const allowed = policyOf(client).access.find((access) => access.audience === audience)
-      const resource = allowed && (await findResourceByAudience(pool, audience))
-      if (!allowed || !resource) throw new errors.InvalidTarget('the client is not registered for this resource')
+      if (!allowed) throw new errors.InvalidTarget('the client is not registered for this resource')
       if (wantsEverything(ctx)) params.scope = allowed.scopes.join(' ')
       // A refresh that names no resource is for the one that was granted (RFC 8707 §2.2), and so are its scopes.
       refuseForeignScopes(ctx, client, [audience, params.resource ?? []].flat() as string[])
       return {
         audience,
         scope: management.issuable(ctx, audience, policyOf(client), allowed.scopes).join(' '),
-        accessTokenFormat: resource.tokenFormat,
-        ...(resource.accessTokenTtl === null ? {} : { accessTokenTTL: resource.accessTokenTtl }),
+        accessTokenFormat: allowed.tokenFormat,
+        ...(allowed.accessTokenTtl === null ? {} : { accessTokenTTL: allowed.accessTokenTtl }),
         // The library keeps only its own fields; `jwt` it keeps as it is, so the wanted claims ride along in it.
         jwt: {
-          sign: { alg: accessTokenAlgorithm(client, resource.signingAlg) },
-          claims: resource.tokenClaims,
+          sign: { alg: accessTokenAlgorithm(client, allowed.signingAlg) },
+          claims: allowed.tokenClaims,
         } as ResourceServer['jwt'],
       } as ResourceServer
     },

@@ -101,10 +101,19 @@ export interface ClientDetails extends Client {
   secrets: ClientSecretHint[]
 }
 
+/** What a client may ask for at one API, and how that API wants its tokens (see registry/resources). */
+export interface TokenAccess extends ResourceAccess {
+  tokenFormat: 'jwt' | 'opaque'
+  signingAlg: 'RS256' | 'ES256' | 'Ed25519'
+  /** In seconds; null for the server's default. */
+  accessTokenTtl: number | null
+  tokenClaims: ('auth_time' | 'acr' | 'roles')[]
+}
+
 /** A client as the token path needs it. */
 export interface ActiveClient extends Client {
   secrets: { digest: Buffer; expiresAt: Date | null }[]
-  access: ResourceAccess[]
+  access: TokenAccess[]
 }
 
 /** What a person or program decides about a client, and may change later. */

@@ -1,11 +1,9 @@
 import type { Knex } from 'knex'
-import type { Pool } from 'pg'
 import { isId } from '../../lib/ids.ts'
 import type { Position } from '../../lib/keyset.ts'
 import { readPage, whereContains, whereTime, type PageOptions, type PageRules, type TimeRange } from '../page.ts'
 import { RegistryError } from '../registry-error.ts'
 import type {
-  ActiveClient,
   Client,
   ClientDetails,
   ClientKind,
@@ -16,7 +14,7 @@ import type {
   TokenEndpointAuthMethod,
 } from './client.ts'
 
-interface ClientRow {
+export interface ClientRow {
   id: string
   kind: ClientKind
   name: string
@@ -48,71 +46,33 @@ interface DetailsRow extends ClientRow {
   access: ResourceAccess[]
 }
 
-interface ActiveClientRow extends ClientRow {
-  secrets: { digest: string; expiresAt: string | null }[]
-  access: ResourceAccess[]
-}
-
-/** What operators opened to every client that registered itself. */
-const OPEN_ACCESS = `
-  select resources.id, resources.audience, array_agg(offered.name order by offered.name) as scopes
+/**
+ * What operators opened to every client that registered itself.
+ * @param columns of `resources`, named as the answer names them
+ */
+export const openAccess = (columns: string) => `
+  select ${columns}, array_agg(offered.name order by offered.name) as scopes
   from resources join resource_scopes offered
     on offered.resource_id = resources.id and offered.name = any (resources.self_registered_scopes)
   where not resources.built_in
   group by resources.id`
 
-/** A client that registered itself has no access of its own: what is open is looked up, and closes for all of them at once. */
-const ACCESS = `
-  select json_agg(json_build_object('resourceId', r.id, 'audience', r.audience, 'scopes', r.scopes) order by r.audience)
+/**
+ * A client that registered itself has no access of its own: what is open is looked up, and closes for all of them at once.
+ * @param columns as for `openAccess`, the audience among them
+ */
+export const accessOf = (columns: string) => `
+  select json_agg(r order by r.audience)
   from (
-    select resources.id, resources.audience, array_agg(allowed.scope order by allowed.scope) as scopes
+    select ${columns}, array_agg(allowed.scope order by allowed.scope) as scopes
     from client_resource_scopes allowed join resources on resources.id = allowed.resource_id
     where allowed.client_id = c.id and not c.self_registered
     group by resources.id
     union all
-    select * from (${OPEN_ACCESS}) open where c.self_registered
+    select * from (${openAccess(columns)}) open where c.self_registered
   ) r`
 
-const ACTIVE_CLIENT = {
-  name: 'find_active_client',
-  text: `
-    select c.*,
-      coalesce((
-        select json_agg(json_build_object('digest', encode(s.digest, 'hex'), 'expiresAt', s.expires_at))
-        from client_secrets s
-        where s.client_id = c.id and (s.expires_at is null or s.expires_at > now())
-      ), '[]') as secrets,
-      coalesce((${ACCESS}), '[]') as access
-    from clients c
-    where c.id = $1 and c.disabled_at is null`,
-}
-
-/**
- * The token path: one statement for the client, its live secrets (by the database's clock) and what it may ask for.
- * @returns undefined for an unknown or disabled client, and for anything that is not a client id
- */
-export async function findActiveClient(pool: Pool, id: string): Promise<ActiveClient | undefined> {
-  if (!isId('cli', id)) return undefined
-  const { rows } = await pool.query<ActiveClientRow>({ ...ACTIVE_CLIENT, values: [id] })
-  const [row] = rows
-  if (!row) return undefined
-  const secrets = row.secrets.map(({ digest, expiresAt }) => ({
-    digest: Buffer.from(digest, 'hex'),
-    expiresAt: expiresAt === null ? null : new Date(expiresAt),
-  }))
-  return { ...toClient(row), secrets, access: row.access }
-}
-
-const FIND_OPEN_ACCESS = {
-  name: 'find_open_access',
-  text: `select id as "resourceId", audience, scopes from (${OPEN_ACCESS}) open order by audience`,
-}
-
-/** What any client may ask for that registered itself, or that nobody registered at all. */
-export async function findOpenAccess(pool: Pool): Promise<ResourceAccess[]> {
-  const { rows } = await pool.query<ResourceAccess>(FIND_OPEN_ACCESS)
-  return rows
-}
+const ACCESS = accessOf('resources.id as "resourceId", resources.audience')
 
 const SECRET_HINTS = `
   select json_agg(
@@ -214,7 +174,7 @@ function toDetails(row: DetailsRow): ClientDetails {
   return { ...toClient(row), access: row.access, secrets }
 }
 
-function toClient(row: ClientRow): Client {
+export function toClient(row: ClientRow): Client {
   return {
     id: row.id,
     kind: row.kind,

@@ -1,0 +1,75 @@
+import { setImmediate as endOfTurn } from 'node:timers/promises'
+
+/** Something that many requests ask of the database at the same time, each for itself. */
+export interface BatchOptions<Question, Answer> {
+  /**
+   * Asks for all of them in one statement. Answers stand in the order of the questions.
+   * @throws what all of them then get
+   */
+  ask: (questions: Question[]) => Promise<Answer[]>
+  /** Questions with the same key never share a statement: the second waits for the next one. Left out: any may. */
+  keyOf?: (question: Question) => string
+  /** Most questions of one statement. */
+  most?: number
+}
+
+const MOST = 64
+
+interface Waiting<Question, Answer> {
+  question: Question
+  resolve: (answer: Answer) => void
+  reject: (error: unknown) => void
+}
+
+/**
+ * Questions that come while a statement is under way are asked together by the next. Nobody waits for company: alone, a
+ * question goes out at once, and the busier the server is, the more of them share one round trip, one plan and one commit.
+ * An answer is never older than its question: each statement begins after the last question that it answers was put.
+ */
+export function createBatch<Question, Answer>({
+  ask,
+  keyOf,
+  most = MOST,
+}: BatchOptions<Question, Answer>): (question: Question) => Promise<Answer> {
+  let waiting: Waiting<Question, Answer>[] = []
+  let isAsking = false
+
+  async function askAll(): Promise<void> {
+    while (waiting.length > 0) {
+      // Requests that are read from their sockets in the same turn of the loop go together.
+      await endOfTurn()
+      const batch = next()
+      try {
+        const answers = await ask(batch.map(({ question }) => question))
+        if (answers.length !== batch.length) throw new Error('a batch has as many answers as questions')
+        batch.forEach(({ resolve }, index) => resolve(answers[index] as Answer))
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    isAsking = false
+  }
+
+  function next(): Waiting<Question, Answer>[] {
+    if (!keyOf) return waiting.splice(0, most)
+    const keys = new Set<string>()
+    const batch: typeof waiting = []
+    const later: typeof waiting = []
+    for (const one of waiting) {
+      const key = keyOf(one.question)
+      if (batch.length < most && !keys.has(key)) batch.push(one)
+      else later.push(one)
+      keys.add(key)
+    }
+    waiting = later
+    return batch
+  }
+
+  return (question) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ question, resolve, reject })
+      if (isAsking) return
+      isAsking = true
+      void askAll()
+    })
+}

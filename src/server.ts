@@ -21,7 +21,7 @@ import { sweepEvents } from './events/retention.ts'
 import { startTokenCounts } from './events/token-counts.ts'
 import { isForSocket } from './events/stream/socket-server.ts'
 import { expiredDeliveries } from './events/webhooks/queue.ts'
-import { createHttpServer, listen, stopListening } from './http/http-server.ts'
+import { createDoor, type Door } from './http/door.ts'
 import { expiredRateLimits } from './http/rate-limit/algorithms.ts'
 import { createRenderer } from './interactions/pages/render.ts'
 import { keyPolicy } from './config/key-policy.ts'
@@ -39,6 +39,7 @@ import { sweepUnusedClients } from './registry/clients/unused.ts'
 import { ensureManagementResource } from './registry/resources/built-in.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { createApp } from './composition/app.ts'
+import { createShedding } from './composition/overload.ts'
 import { createIssuing, startLogouts } from './composition/issuing.ts'
 import { createSockets } from './composition/management.ts'
 import type { Parts } from './composition/parts.ts'
@@ -47,8 +48,10 @@ export interface AuthServer {
   config: Config
   db: Database
   keys: KeyRing
-  /** Starts to listen. @returns the port */
+  /** Starts to listen, unless the door does already. @returns the port */
   listen(): Promise<number>
+  /** Every connection ends with its next answer, and health says `draining` unless `quietly`; all is still served until `close`. */
+  leave(options?: { quietly?: boolean }): void
   /** Stops taking requests, lets those under way finish, and ends everything in reverse order. */
   close(deadlineMs?: number): Promise<void>
 }
@@ -56,6 +59,8 @@ export interface AuthServer {
 export interface ServerOptions {
   /** For tests: each answer of the management API is held against what its operation declares. */
   checkAnswers?: boolean
+  /** One that listens already, and has answered for the server until now. */
+  door?: Door
 }
 
 const SWEEP_SECONDS = 60
@@ -69,7 +74,7 @@ export async function createAuthServer(
   config: Config,
   masterKeys: MasterKeys,
   log: Logger,
-  { checkAnswers = false }: ServerOptions = {},
+  { checkAnswers = false, door = createDoor() }: ServerOptions = {},
 ): Promise<AuthServer> {
   const policy = keyPolicy(config)
   const problems = keyPolicyProblems(policy)
@@ -118,6 +123,9 @@ export async function createAuthServer(
     const logouts = await startLogouts({ config, log, db, issuing })
     lifecycle.add('logouts', () => logouts.stop())
 
+    const overload = createShedding({ config, log, db, renderer })
+    lifecycle.add('overload', () => overload.stop())
+
     const stopping = new AbortController()
     const parts: Parts = {
       config,
@@ -131,17 +139,30 @@ export async function createAuthServer(
       issuing,
       origins: createClientOrigins({ pool: db.pool }),
       stopping: stopping.signal,
+      phase: door.phase,
+      overload,
       checkAnswers,
     }
-    const server = createHttpServer(createApp(parts).callback(), { upgrades: isForSocket })
-    lifecycle.add('http', () => stopListening(server))
+    const handle = createApp(parts).callback()
+    lifecycle.add('http', () => door.close())
     const sockets = createSockets(parts)
-    sockets.attach(server)
+    sockets.attach(door.server)
     lifecycle.add('streams', () => {
       stopping.abort()
       sockets.close()
     })
-    return { config, db, keys, listen: () => listen(server, config.listen), close: (ms) => lifecycle.close(ms) }
+    return {
+      config,
+      db,
+      keys,
+      async listen() {
+        const port = await door.listen(config.listen)
+        door.open(handle, isForSocket)
+        return port
+      },
+      leave: door.leave,
+      close: (ms) => lifecycle.close(ms),
+    }
   } catch (error) {
     await lifecycle.close()
     throw error

@@ -26,6 +26,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   management: ['lib', 'http', 'keys', 'registry', 'events', 'type:database'],
   'resource-server': ['lib'],
   client: ['lib'],
+  workers: ['lib', 'config', 'telemetry', 'http/door', 'development', 'database/connect', 'server'],
   declaration: ['lib', 'database/transaction', 'type:database', 'registry'],
   demo: ['lib', 'http', 'telemetry', 'database', 'resource-server', 'client'],
 }
@@ -126,7 +127,7 @@ test('the nouns of the registry do not import one another', (t) => {
 test('only the configurations read the environment, only entry points end the process', (t) => {
   const readers = files.filter((file) => /\bprocess\.env\b/.test(readFileSync(join(src, file), 'utf8')))
   const enders = files.filter((file) => /\bprocess\.exit\(/.test(readFileSync(join(src, file), 'utf8')))
-  const entries = new Set(['main.ts', 'cli.ts', 'demo/main.ts'])
+  const entries = new Set(['main.ts', 'cli.ts', 'demo/main.ts', 'workers/worker.ts'])
   t.deepEqual(
     [...readers, ...enders].filter((file) => !entries.has(file)),
     [],

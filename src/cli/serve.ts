@@ -7,7 +7,7 @@ export function serveCommand(program: Command, terminal: Terminal): void {
     .description('run the server until Ctrl-C')
     .action(async () => {
       // The server is most of the code; no other command needs it.
-      const { serve } = await import('../main.ts')
+      const { serve } = await import('../workers/serve.ts')
       await serve(terminal.env)
     })
 }

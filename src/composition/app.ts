@@ -67,7 +67,7 @@ export function createApp(parts: Parts): Koa {
   })
   app.use(trace(log))
   app.use(securityHeaders({ https: config.issuer.startsWith('https:') }))
-  app.use(health(() => readiness(db, keys, config)))
+  app.use(health(() => readiness(db, keys, config), parts.phase))
   // Under /api everything that is refused or fails is a problem, whoever does it; elsewhere a page says what went wrong.
   const problems = problemsBelow(MANAGEMENT_BASE, { log, typeBase: problemTypeBase(issuer) })
   app.use(fork(MANAGEMENT_BASE, problems, failed(renderer, log)))
@@ -80,6 +80,8 @@ export function createApp(parts: Parts): Koa {
   // Whoever registers is not known yet, and neither is an origin of theirs; there are no cookies to ride along.
   app.use(on((path) => path === registrationPath, cors({ isAllowed: 'anyone', methods: ['POST'] })))
   app.use(on((path) => isBelow(MANAGEMENT_BASE, path), managementCors({ issuer, origins })))
+  // Inside what tells browsers who may read it, before all that costs anything.
+  app.use(parts.overload.middleware)
   // Which policy stands before which path: authorization requests by address in memory; these by address for all instances;
   // the APIs ('address' before, 'api' after they know who calls) by themselves.
   app.use(addressLimit({ paths: anonymousPaths, perMinute: config.authorizationsPerMinute }))

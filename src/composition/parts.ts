@@ -2,6 +2,8 @@ import type { Config } from '../config/load.ts'
 import type { Database } from '../database/connect.ts'
 import type { Events } from '../events/service.ts'
 import type { Renderer } from '../interactions/pages/render.ts'
+import type { Phase } from '../http/door.ts'
+import type { Overload } from '../http/overload.ts'
 import type { KeyPolicy } from '../keys/key-policy.ts'
 import type { KeyRing } from '../keys/ring.ts'
 import type { MasterKeys } from '../lib/master-key.ts'
@@ -24,5 +26,9 @@ export interface Parts {
   origins: ClientOrigins
   /** Aborted when the server stops: what is held open for a reader ends. */
   stopping: AbortSignal
+  /** Whether this process still wants new requests. */
+  phase: () => Phase
+  /** Refuses what is too much. */
+  overload: Overload
   checkAnswers: boolean
 }

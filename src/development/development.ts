@@ -15,7 +15,7 @@ export interface Development {
 
 /** Seeds the demo data once, starts the demo beside the server, and waits until it answers. */
 export async function startDevelopment(
-  server: AuthServer,
+  server: Pick<AuthServer, 'config' | 'db'>,
   masterKeys: MasterKeys,
   log: Logger,
 ): Promise<Development | undefined> {
@@ -25,31 +25,4 @@ export async function startDevelopment(
   const clientId = firstRun.demo.clients.spa.client_id
   const child = await startDemoProcess(server.config, { clientId, webhookSecret }, log)
   return { firstRun, close: () => child.stop() }
-}
-
-/** What a newcomer reads when everything answers. The curl command returns a token when pasted. */
-export function readyLines(issuer: string, firstRun: FirstRun | undefined): string {
-  if (!firstRun) return `ready at ${issuer}\n`
-  const { demo } = firstRun
-  const { service, web, spa } = demo.clients
-  return `ready at ${issuer}
-
-  Sign in              ${issuer}/account
-  API reference        ${issuer}/api/docs
-  Playground           ${demo.apiUrl}/
-  Orders API           ${demo.apiUrl}/api/v1/users/me/orders
-  Discovery            ${issuer}/.well-known/openid-configuration
-
-  Demo user            ${demo.user.username}  ${demo.user.password}
-  Demo administrator   ${demo.admin.username}  ${demo.admin.password}
-  Demo client (web)    ${web.client_id}
-  Demo client (spa)    ${spa.client_id}
-  Demo client (service) ${service.client_id}
-
-  A token for a service:
-
-    curl -s -u '${service.client_id}:${service.client_secret}' \\
-      -d grant_type=client_credentials -d scope=orders:read ${issuer}/token
-
-`
 }

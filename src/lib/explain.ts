@@ -16,6 +16,7 @@ const EXPECTED = new Set([
   'RegistryError',
   'SealError',
   'SchemaError',
+  'WorkerStartError',
 ])
 
 function isExpected(error: Error): boolean {

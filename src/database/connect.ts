@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from '../telemetry/logger.ts'
+import { outliveChangedTables } from './changed-table.ts'
 import { startEmbedded } from './embedded.ts'
 import { DatabaseError } from './error.ts'
 import { createListener } from './listener.ts'
@@ -64,7 +65,7 @@ export async function connectDatabase(options: DatabaseOptions): Promise<Databas
   const embedded = url ? undefined : await startEmbedded({ directory: join(dataDirectory, 'postgres'), log })
   const address = url || embedded!.url
   const settings = clientSettings(address)
-  const pool = createPool({ settings, max: poolMax, log })
+  const pool = outliveChangedTables(createPool({ settings, max: poolMax, log }))
   try {
     await assertUsable(pool, describe(address), Date.now() + patienceMs)
   } catch (error) {

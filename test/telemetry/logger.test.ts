@@ -1,0 +1,40 @@
+/** What a log line shows, and what it never shows. */
+import test from 'ava'
+import { createLogger } from '../../src/telemetry/logger.ts'
+
+function lines() {
+  const written: Record<string, unknown>[] = []
+  const destination = { write: (line: string) => void written.push(JSON.parse(line) as Record<string, unknown>) }
+  return { log: createLogger({ level: 'info', destination }), written }
+}
+
+test('a value under the name of a secret is redacted, also inside objects, lists of headers, errors and bindings', (t) => {
+  const { log, written } = lines()
+  log.info({ access_token: 'canary', client_id: 'app' }, 'flat')
+  log.info({ request: { headers: { authorization: 'Bearer canary', accept: '*/*' } } }, 'nested')
+  log.warn({ err: Object.assign(new Error('broken'), { code: 'canary', status: 400 }) }, 'failed')
+  log.warn({ err: Object.assign(new Error('lost'), { code: 'ECONNRESET', cause: { token: 'canary' } }) }, 'failed')
+  log.child({ password: 'canary', pid: 7 }).info('bound')
+  const text = JSON.stringify(written)
+  t.false(text.includes('canary'), text)
+  t.like(written[0], { access_token: '[redacted]', client_id: 'app', msg: 'flat' })
+  t.like(written[1], { request: { headers: { authorization: '[redacted]', accept: '*/*' } } })
+  t.like(written[2], { err: { message: 'broken', status: 400 } })
+  t.like(written[3], { err: { code: 'ECONNRESET' } })
+  t.like(written[4], { password: '[redacted]', pid: 7 })
+})
+
+test('what is logged is not changed for whoever logs it', (t) => {
+  const { log } = lines()
+  const facts = { token: 'mine', inner: { code: 'mine', at: new Date(0) } }
+  log.info(facts, 'kept')
+  t.deepEqual(facts, { token: 'mine', inner: { code: 'mine', at: new Date(0) } })
+})
+
+test('a line has its time, its level by name and nothing of the machine', (t) => {
+  const { log, written } = lines()
+  log.error({ at: new Date(0) }, 'told')
+  const { time, ...rest } = written[0]!
+  t.regex(String(time), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+  t.deepEqual(rest, { level: 'error', at: '1970-01-01T00:00:00.000Z', msg: 'told' })
+})

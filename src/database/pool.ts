@@ -10,9 +10,8 @@ import { watchForSilence } from './silence.ts'
 /** For a connection that is free, and for a new one to be made. */
 export const CONNECT_TIMEOUT_MS = 3_000
 
-/** So many times the connections may wait at once, and at least so many. */
-const WAITING_PER_CONNECTION = 32
-const LEAST_WAITING = 128
+/** What one process can have under way is less; this is for whoever asks without end. */
+const MOST_WAITING = 1_000
 
 /** A wait up to here is a busy moment; when nobody was served within it for so long, the queue stands. */
 const TARGET_MS = 200
@@ -26,7 +25,6 @@ export class PoolBusyError extends Error {
 
 /** pg's pool, with an end to its queue and a measure of it. */
 export class BoundedPool extends pg.Pool {
-  readonly #most: number
   readonly #connections: number
   /** When somebody last had a connection in reasonable time, or could have had one. */
   #servedAt = performance.now()
@@ -36,7 +34,6 @@ export class BoundedPool extends pg.Pool {
   constructor(config: pg.PoolConfig & { max: number }) {
     super(config)
     this.#connections = config.max
-    this.#most = Math.max(LEAST_WAITING, config.max * WAITING_PER_CONNECTION)
   }
 
   override connect(): Promise<pg.PoolClient>
@@ -73,7 +70,7 @@ export class BoundedPool extends pg.Pool {
   #isFull(now: number): boolean {
     const stands = now - this.#servedAt > TARGET_MS + INTERVAL_MS
     // As many as there are connections may always wait: by them it is seen that the queue moves again.
-    return this.waitingCount >= (stands ? this.#connections : this.#most)
+    return this.waitingCount >= (stands ? this.#connections : MOST_WAITING)
   }
 
   #served(asked: number): void {

@@ -65,7 +65,7 @@ test('a statement, and a transaction that idles, end by themselves', async (t) =
   const db = await testDatabase(t)
   const limit = async (name: string): Promise<unknown> => (await db.pool.query(`show ${name}`)).rows[0]
   t.deepEqual(await limit('statement_timeout'), { statement_timeout: '15s' })
-  t.deepEqual(await limit('idle_in_transaction_session_timeout'), { idle_in_transaction_session_timeout: '30s' })
+  t.deepEqual(await limit('idle_in_transaction_session_timeout'), { idle_in_transaction_session_timeout: '10s' })
   t.deepEqual(await limit('application_name'), { application_name: 'grantry' })
 })
 

@@ -7,6 +7,8 @@ import { checkPassword } from '../registry/users/sign-in.ts'
 import type { Browser } from './browser.ts'
 import { pageOrigin } from './page.ts'
 
+const BUSY_RETRY_SECONDS = 5
+
 interface Problem {
   status: number
   error: string
@@ -38,7 +40,10 @@ export async function changeOwnPassword(
     await setPassword(db.knex, { hasher }, { userId, password, keepSessionUid: uid, actor: pageOrigin(ctx, userId) })
     return undefined
   } catch (error) {
-    if (error instanceof HasherBusyError) return { status: 503, error: 'busy' }
+    if (error instanceof HasherBusyError) {
+      ctx.set('Retry-After', String(BUSY_RETRY_SECONDS))
+      return { status: 503, error: 'busy' }
+    }
     if (error instanceof RegistryError && error.code === 'invalid') return { status: 422, error: error.message }
     throw error
   }

@@ -1,19 +1,20 @@
 /**
  * Passwords: what may be one, and the slow hash that is kept of it. Hashing is the one thing here that costs memory and
- * milliseconds, so it passes through a gate: a storm of sign-ins waits in a bounded line instead of starving the signing
- * that shares the thread pool.
+ * milliseconds, so it passes through a gate: a storm of sign-ins waits in a line that is bounded in length and in time. A
+ * server has it done by a process of its own (hashing-process.ts), so that it starves no signatures.
  */
-import { argon2id, hash as argon2Hash, needsRehash as differsFrom, verify as argon2Verify } from 'argon2'
+import { needsRehash as differsFrom } from 'argon2'
 import { randomBytes } from 'node:crypto'
 import { guessablePart } from './guessable.ts'
+import { HasherBusyError } from './hasher-busy.ts'
+import { COST, hashHere, type HashEngine } from './hashing.ts'
+
+export { HasherBusyError } from './hasher-busy.ts'
 
 const SHORTEST = 15
 const LONGEST = 128
 /** More bytes than any password of 128 characters needs; nothing longer is normalised or hashed. */
 const MOST_BYTES = 1024
-
-/** OWASP and ASVS 5.0 appendix C, second row: 19 MiB, two passes, one lane. */
-const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const
 
 export type PasswordProblem = 'too_short' | 'too_long' | 'unusable_characters' | 'contains_context' | 'too_common'
 
@@ -47,11 +48,6 @@ export function passwordProblem(password: string, context: readonly string[] = [
   return problem && SENTENCES[problem]
 }
 
-/** The line before the hasher is full: answer "try again in a moment" (503), not "wrong password". */
-export class HasherBusyError extends Error {
-  override name = 'HasherBusyError'
-}
-
 export interface PasswordHasher {
   /** @throws HasherBusyError when too many wait; RangeError when the password is longer than any password may be */
   hash(password: string): Promise<string>
@@ -62,19 +58,30 @@ export interface PasswordHasher {
   verify(hash: string | null | undefined, password: string): Promise<{ valid: boolean; needsRehash: boolean }>
 }
 
-/**
- * argon2id over the NFC form of the password.
- * @param concurrency how many hashes run at once; the thread pool of Node has four threads for everything
- * @param maxQueue how many may wait for their turn
- */
-export function createPasswordHasher({ concurrency = 2, maxQueue = 64 } = {}): PasswordHasher {
-  const inTurn = createGate(concurrency, maxQueue)
+export interface PasswordHasherOptions {
+  /** Hashes that run at once; the thread pool of Node has four threads for everything. */
+  concurrency?: number
+  /** How many may wait for their turn, and for how long. */
+  maxQueue?: number
+  patienceMs?: number
+  /** Who does the work; this process unless told. */
+  engine?: HashEngine
+}
+
+/** argon2id over the NFC form of the password. */
+export function createPasswordHasher({
+  concurrency = 2,
+  maxQueue = 64,
+  patienceMs = 10_000,
+  engine = hashHere,
+}: PasswordHasherOptions = {}): PasswordHasher {
+  const inTurn = createGate(concurrency, maxQueue, patienceMs)
   const dummy = hashOfNothing()
 
   return {
     hash: async (password) => {
       if (isOversized(password)) throw new RangeError(`a password may have at most ${MOST_BYTES} bytes`)
-      return inTurn(() => argon2Hash(password.normalize('NFC'), { type: argon2id, ...COST }))
+      return inTurn(() => engine.hash(password.normalize('NFC')))
     },
 
     verify: async (hash, password) => {
@@ -82,9 +89,7 @@ export function createPasswordHasher({ concurrency = 2, maxQueue = 64 } = {}): P
       // A missing account has to take as long as a wrong password, or its absence could be told by the clock.
       const known = hash && hash.startsWith('$argon2id$') ? hash : undefined
       const tried = isPossible ? password.normalize('NFC') : ''
-      const matches = await inTurn(() =>
-        argon2Verify(known ?? dummy, tried).catch(() => argon2Verify(dummy, tried).then(() => false)),
-      )
+      const matches = await inTurn(() => engine.verify(known ?? dummy, tried, dummy))
       const valid = matches && isPossible && known !== undefined
       return { valid, needsRehash: valid && differsFrom(known, COST) }
     },
@@ -102,25 +107,48 @@ function isOversized(password: string): boolean {
   return password.length > MOST_BYTES || Buffer.byteLength(password) > MOST_BYTES
 }
 
-/** Lets `concurrency` pieces of work run at once, in the order they came, and turns away who finds `maxQueue` waiting. */
-function createGate(concurrency: number, maxQueue: number): <T>(work: () => Promise<T>) => Promise<T> {
-  const waiting: (() => void)[] = []
+/**
+ * Lets `concurrency` pieces of work run at once, in the order they came, and turns away who finds `maxQueue` waiting or has
+ * waited for `patienceMs`: nobody sits before a form for that long.
+ */
+function createGate(
+  concurrency: number,
+  maxQueue: number,
+  patienceMs: number,
+): <T>(work: () => Promise<T>) => Promise<T> {
+  const waiting = new Set<() => void>()
   let running = 0
+
+  function turn(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const enter = (): void => {
+        clearTimeout(patience)
+        resolve()
+      }
+      const patience = setTimeout(() => {
+        waiting.delete(enter)
+        reject(new HasherBusyError('too many passwords are being checked'))
+      }, patienceMs)
+      waiting.add(enter)
+    })
+  }
 
   return async (work) => {
     if (running >= concurrency) {
-      if (waiting.length >= maxQueue) throw new HasherBusyError('too many passwords are being checked')
+      if (waiting.size >= maxQueue) throw new HasherBusyError('too many passwords are being checked')
       // Who leaves hands the place on, so `running` does not change here.
-      await new Promise<void>((resolve) => waiting.push(resolve))
+      await turn()
     } else {
       running += 1
     }
     try {
       return await work()
     } finally {
-      const next = waiting.shift()
-      if (next) next()
-      else running -= 1
+      const [next] = waiting
+      if (next) {
+        waiting.delete(next)
+        next()
+      } else running -= 1
     }
   }
 }

@@ -40,7 +40,8 @@ function tryListen(name: string): Promise<Server | 'busy' | undefined> {
   return new Promise((resolve) => {
     const server = createServer((connection) => void connection.destroy())
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EADDRINUSE' ? 'busy' : undefined))
-    server.listen({ path: name }, () => resolve(server))
+    // A worker of node:cluster would otherwise share the name with its siblings, and all would have their turn at once.
+    server.listen({ path: name, exclusive: true }, () => resolve(server))
     server.unref()
   })
 }

@@ -42,6 +42,7 @@ import { createApp } from './composition/app.ts'
 import { createShedding } from './composition/overload.ts'
 import { createIssuing, startLogouts } from './composition/issuing.ts'
 import { createSockets } from './composition/management.ts'
+import { createPasswords } from './composition/passwords.ts'
 import type { Parts } from './composition/parts.ts'
 
 export interface AuthServer {
@@ -126,6 +127,9 @@ export async function createAuthServer(
     const overload = createShedding({ config, log, db, renderer })
     lifecycle.add('overload', () => overload.stop())
 
+    const passwords = createPasswords(log)
+    lifecycle.add('passwords', () => passwords.stop())
+
     const stopping = new AbortController()
     const parts: Parts = {
       config,
@@ -137,6 +141,7 @@ export async function createAuthServer(
       events,
       renderer,
       issuing,
+      hasher: passwords.hasher,
       origins: createClientOrigins({ pool: db.pool }),
       stopping: stopping.signal,
       phase: door.phase,

@@ -41,23 +41,21 @@ import {
 } from '../oidc/routes.ts'
 import { createRegistration } from '../registration/registration.ts'
 import type { ClientOrigins } from '../registry/clients/origins.ts'
-import { createPasswordHasher } from '../registry/users/password.ts'
 import { createLoginThrottle } from '../registry/users/throttle.ts'
 import { createManagement } from './management.ts'
 import type { Parts } from './parts.ts'
 
 /** The order in which a request passes everything. */
 export function createApp(parts: Parts): Koa {
-  const { config, masterKeys, log, db, keys, renderer, origins } = parts
+  const { config, masterKeys, log, db, keys, renderer, origins, hasher } = parts
   const { provider, documents } = parts.issuing
   const { issuer } = config
   const { accessSeconds } = config.tokens
   const gateway = createInteractionGateway(() => provider.get(), { config, db, documents })
-  const hasher = createPasswordHasher()
   const throttle = createLoginThrottle()
   const tokens = createFormTokens(derive(masterKeys, 'forms'))
   const limiter = createRateLimiter({ pool: db.pool, policies: config.rateLimits, log })
-  const management = createManagement(parts, { hasher, limiter })
+  const management = createManagement(parts, limiter)
 
   const app = new Koa({ proxy: true })
   app.on('error', (err: Error) => {

@@ -1,6 +1,5 @@
 /** The management API, its reference page and its socket, put together from parts that know nothing of one another. */
 import type { RateLimiter } from '../http/rate-limit/rate-limiter.ts'
-import type { PasswordHasher } from '../registry/users/password.ts'
 import type { Middleware } from 'koa'
 import type { Database } from '../database/connect.ts'
 import type { SignIn } from '../http/api/documents.ts'
@@ -19,8 +18,8 @@ import type { Parts } from './parts.ts'
 
 /** The management API on the registry, the keys and the events of this installation. */
 export function createManagement(
-  { config, masterKeys, log, db, keys, policy, events, stopping, checkAnswers }: Parts,
-  { hasher, limiter }: { hasher: PasswordHasher; limiter: RateLimiter },
+  { config, masterKeys, log, db, keys, policy, events, stopping, checkAnswers, hasher }: Parts,
+  limiter: RateLimiter,
 ): Middleware {
   const { issuer } = config
   const findAccessToken = createAccessTokenLookup({ pool: db.pool, issuer })

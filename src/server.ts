@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { ConfigError, type Config } from './config/load.ts'
 import { connectDatabase, type Database } from './database/connect.ts'
 import { migrateUp } from './database/migrate.ts'
+import { createElection } from './database/election.ts'
 import { startSweeper } from './database/sweeper.ts'
 import { expiredIdempotencyKeys } from './http/api/idempotency.ts'
 import { startEvents } from './events/service.ts'
@@ -35,7 +36,7 @@ import { expiredDocuments } from './oidc/client-documents/cache.ts'
 import { expired } from './oidc/adapter/expired.ts'
 import { createStrangers } from './outbound/stranger.ts'
 import { createClientOrigins } from './registry/clients/origins.ts'
-import { sweepUnusedClients } from './registry/clients/unused.ts'
+import { MOST_CLIENTS_AT_ONCE, sweepUnusedClients } from './registry/clients/unused.ts'
 import { ensureManagementResource } from './registry/resources/built-in.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { createApp } from './composition/app.ts'
@@ -93,15 +94,20 @@ export async function createAuthServer(
     lifecycle.add('keys', () => keys.close())
     const leftovers = [
       ...expired,
-      expiredDocuments,
+      ...expiredDocuments,
       expiredIdempotencyKeys,
       expiredRateLimits,
       expiredDeliveries,
       expiredLogoutNotices,
     ]
-    const oldEvents = (batch: number) => sweepEvents(db, { keepSeconds: config.events.keepSeconds, batch })
-    const others = [oldEvents, (batch: number) => sweepUnusedClients(db.knex, batch)]
-    const sweeper = startSweeper({ db, log, expired: leftovers, others, everySeconds: SWEEP_SECONDS })
+    const { keepSeconds } = config.events
+    const others = [
+      { table: 'events', sweep: (batch: number) => sweepEvents(db, { keepSeconds, batch }) },
+      { table: 'clients', sweep: (batch: number) => sweepUnusedClients(db.knex, batch), most: MOST_CLIENTS_AT_ONCE },
+    ]
+    const election = createElection({ db, log })
+    lifecycle.add('election', () => election.close())
+    const sweeper = startSweeper({ db, election, log, expired: leftovers, others, everySeconds: SWEEP_SECONDS })
     lifecycle.add('sweeper', () => sweeper.stop())
 
     const owners = (owner: string) => rightsOf(db, owner)

@@ -1,90 +1,147 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Database } from './connect.ts'
+import type { Election } from './election.ts'
+import { createPace, type Pace } from './pace.ts'
+import { takeChildren, takeOldest, type BatchResult, type Bounds, type Expired } from './sweep-batch.ts'
 
-/** Rows that nobody needs any more: a table and the condition, which an index must serve. */
-export interface Expired {
+export type { Expired } from './sweep-batch.ts'
+
+/** What is not swept by its age alone. Each call takes one small batch, and tells how many rows went. */
+export interface OwnSweep {
   table: string
-  condition: string
+  sweep(batch: number): Promise<number>
+  /** Most rows that a call takes, however many it is asked to. */
+  most?: number
 }
 
-export interface SweeperOptions {
-  db: Database
+export interface SweepOptions {
+  others?: readonly OwnSweep[]
+  /** Most rows of one statement: so few that nothing waits for it. */
+  batch?: number
+  /** Told of every batch that took something. */
+  onSwept?: ((table: string, rows: number) => void) | undefined
+}
+
+export interface SweeperOptions extends SweepOptions {
+  db: Pick<Database, 'pool'>
+  election: Pick<Election, 'lead'>
   log: Logger
   expired: readonly Expired[]
-  /** What is not swept by a condition alone: each call takes one small batch, and tells how many went. */
-  others?: readonly ((batch: number) => Promise<number>)[]
+  /** From one round to the next, when the last has left nothing behind. */
   everySeconds: number
-  /** Rows of one statement: small enough that nothing waits for it. */
-  batch?: number
 }
 
-const LOCK = 4_740_266
-const BETWEEN_BATCHES_MS = 20
+/** What one table may take of a round: no backlog keeps the other tables waiting for longer. */
+const TABLE_MS = 5_000
+const BACKLOG_PAUSE_MS = 1_000
+const FAULT_PAUSE_MS = 500
+/** In a row, of one table. */
+const MOST_FAULTS = 3
 
 /**
- * Deletes expired rows in small batches, forever. Of all instances one sweeps: whoever gets the lock; the others look again
- * at the next turn, so a dead sweeper is replaced within `everySeconds`.
+ * Takes expired rows away in small batches, forever, in one instance of all. Where a round could not take all there was, the
+ * next begins a second later.
  */
-export function startSweeper({ db, log, expired, others = [], everySeconds, batch = 1000 }: SweeperOptions): {
-  stop(): Promise<void>
-} {
-  const stopping = new AbortController()
-  const running = run()
-
-  async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      const wait = everySeconds * 1000 * (0.5 + Math.random())
-      await delay(wait, undefined, { signal: stopping.signal }).catch(() => undefined)
-      if (stopping.signal.aborted) return
-      try {
-        const swept = await sweep(db, expired, { batch, others, signal: stopping.signal })
-        if (swept > 0) log.debug({ rows: swept }, 'swept expired rows')
-      } catch (err) {
-        log.warn({ err }, 'sweeping failed; the next turn tries again')
-      }
+export function startSweeper(options: SweeperOptions): { stop(): Promise<void> } {
+  const { db, election, log, expired, everySeconds } = options
+  const parts = partsOf(db, expired, options)
+  return election.lead('sweep', async (signal) => {
+    while (!signal.aborted) {
+      const { rows, isDone } = await goRound(parts, { ...options, signal })
+      if (rows > 0) log.debug({ rows, isDone }, 'swept expired rows')
+      const pause = isDone ? everySeconds * 1000 * (0.5 + Math.random()) : BACKLOG_PAUSE_MS
+      await delay(pause, undefined, { signal }).catch(() => undefined)
     }
-  }
-
-  return {
-    async stop() {
-      stopping.abort()
-      await running
-    },
-  }
+  })
 }
 
-/** One round over all tables. @returns how many rows went; 0 also when another instance is at it */
+/** One round over all tables, until nothing is left. @returns how many rows went */
 export async function sweep(
-  db: Database,
+  db: Pick<Database, 'pool'>,
   expired: readonly Expired[],
-  { batch = 1000, others = [], signal }: Pick<SweeperOptions, 'batch' | 'others'> & { signal?: AbortSignal } = {},
+  options: SweepOptions = {},
 ): Promise<number> {
-  const client = await db.pool.connect()
-  let total = 0
-  try {
-    const { rows } = await client.query<{ mine: boolean }>('select pg_try_advisory_lock($1) as mine', [LOCK])
-    if (!rows[0]?.mine) return 0
-    try {
-      for (const { table, condition } of expired) {
-        for (let gone = batch; gone === batch && !signal?.aborted; total += gone) {
-          // Rows that somebody holds are left for the next round: a sweep never makes a request wait.
-          const victims = `select ctid from ${table} where ${condition} limit ${batch} for update skip locked`
-          gone = (await client.query(`delete from ${table} where ctid = any (array(${victims}))`)).rowCount ?? 0
-          if (gone === batch) await delay(BETWEEN_BATCHES_MS)
-        }
-      }
-      for (const other of others) {
-        for (let gone = batch; gone === batch && !signal?.aborted; total += gone) {
-          gone = await other(batch)
-          if (gone === batch) await delay(BETWEEN_BATCHES_MS)
-        }
-      }
-    } finally {
-      await client.query('select pg_advisory_unlock($1)', [LOCK])
-    }
-  } finally {
-    client.release()
+  const round = { ...options, tableMs: Number.POSITIVE_INFINITY, signal: new AbortController().signal }
+  return (await goRound(partsOf(db, expired, options), round)).rows
+}
+
+/** One kind of rows, and how quickly they went in the rounds before. */
+interface Part {
+  table: string
+  take(bounds: Bounds): Promise<BatchResult>
+  pace: Pace
+}
+
+function partsOf({ pool }: Pick<Database, 'pool'>, expired: readonly Expired[], options: SweepOptions): Part[] {
+  const { others = [], batch } = options
+  const part = (table: string, take: Part['take'], most = batch): Part => ({
+    table,
+    take,
+    pace: createPace(most === undefined ? {} : { most: Math.min(most, batch ?? most) }),
+  })
+  return [
+    ...expired.flatMap((rows) => [
+      ...(rows.children ?? []).map((child) => part(child.table, (bounds) => takeChildren(pool, rows, child, bounds))),
+      part(rows.table, (bounds) => takeOldest(pool, rows, bounds)),
+    ]),
+    ...others.map((own) => part(own.table, (bounds) => takeOwn(own, bounds), own.most)),
+  ]
+}
+
+async function takeOwn(own: OwnSweep, { limit }: Bounds): Promise<BatchResult> {
+  const gone = await own.sweep(limit)
+  return { gone, isFull: gone >= limit, until: null }
+}
+
+interface RoundOptions extends Pick<SweepOptions, 'onSwept'> {
+  log?: Pick<Logger, 'warn'>
+  tableMs?: number
+  signal: AbortSignal
+}
+
+async function goRound(parts: readonly Part[], options: RoundOptions): Promise<{ rows: number; isDone: boolean }> {
+  let rows = 0
+  let isDone = true
+  for (const part of parts) {
+    const swept = await sweepPart(part, options)
+    rows += swept.rows
+    isDone &&= swept.isDone
   }
-  return total
+  return { rows, isDone }
+}
+
+async function sweepPart(
+  { table, take, pace }: Part,
+  options: RoundOptions,
+): Promise<{ rows: number; isDone: boolean }> {
+  const { onSwept, log, tableMs = TABLE_MS, signal } = options
+  const deadline = performance.now() + tableMs
+  const rest = (milliseconds: number) => delay(milliseconds, undefined, { signal }).catch(() => undefined)
+  let rows = 0
+  let faults = 0
+  let from: string | null = null
+  while (!signal.aborted && performance.now() < deadline) {
+    const began = performance.now()
+    try {
+      const { gone, isFull, until } = await take({ limit: pace.batch(), from })
+      if (gone > 0) onSwept?.(table, gone)
+      rows += gone
+      faults = 0
+      from = until
+      const pause = pace.took(performance.now() - began, isFull)
+      if (!isFull) return { rows, isDone: true }
+      await rest(pause)
+    } catch (error) {
+      pace.failed()
+      faults += 1
+      if (faults === MOST_FAULTS) {
+        const reason = (error as Error).message
+        log?.warn({ table, reason }, 'a table could not be swept; the next round tries again')
+        return { rows, isDone: true }
+      }
+      await rest(FAULT_PAUSE_MS)
+    }
+  }
+  return { rows, isDone: false }
 }

@@ -7,6 +7,7 @@ import { Router } from '@koa/router'
 import Koa from 'koa'
 import type { RequestListener } from 'node:http'
 import { connectDatabase, type Database } from '../database/connect.ts'
+import { createElection } from '../database/election.ts'
 import { startSweeper } from '../database/sweeper.ts'
 import { expiredIdempotencyKeys, idempotencyTable } from '../http/api/idempotency.ts'
 import { cors } from '../http/cors.ts'
@@ -62,9 +63,11 @@ export async function startDemo(config: DemoConfig, { log, db: given, checkAnswe
     if (!given) lifecycle.add('database', () => db.close())
     await migrateOrders(db, [idempotencyTable, rateLimitTable, accountEventsTable, postgresReplayTable])
     const cursorSecrets = [await sharedSecret(db, 'cursor')]
-    const usedProofs = { table: 'dpop_replays', condition: 'expires_at < now()' }
+    const usedProofs = { table: 'dpop_replays', column: 'expires_at' }
     const expired = [expiredIdempotencyKeys, expiredRateLimits, usedProofs]
-    const sweeper = startSweeper({ db, log, expired, everySeconds: SWEEP_SECONDS })
+    const election = createElection({ db, log })
+    lifecycle.add('election', () => election.close())
+    const sweeper = startSweeper({ db, election, log, expired, everySeconds: SWEEP_SECONDS })
     lifecycle.add('sweeper', () => sweeper.stop())
 
     const events = await openAccountEvents(db)

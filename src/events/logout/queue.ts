@@ -7,7 +7,9 @@ type Pool = Database['pool']
 /** Longer than a session may live: by them a session knows whom it need not tell again. */
 export const expiredLogoutNotices: Expired = {
   table: 'logout_notices',
-  condition: "state <> 'pending' and finished_at < now() - interval '30 days'",
+  column: 'finished_at',
+  keep: '30 days',
+  where: "state <> 'pending'",
 }
 
 /** Written by a trigger whenever a notice is. */

@@ -8,7 +8,9 @@ type Pool = Database['pool']
 /** What was delivered or given up is told of for thirty days. */
 export const expiredDeliveries: Expired = {
   table: 'webhook_deliveries',
-  condition: "finished_at < now() - interval '30 days'",
+  column: 'finished_at',
+  keep: '30 days',
+  children: [{ table: 'webhook_attempts', column: 'delivery_id' }],
 }
 
 const DUE = `state = 'pending' and next_attempt_at <= now() and (leased_until is null or leased_until < now())`

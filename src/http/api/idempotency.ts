@@ -95,7 +95,7 @@ export const idempotencyTable = `
   create index if not exists idempotency_keys_by_expiry on idempotency_keys (expires_at);
 `
 
-export const expiredIdempotencyKeys: Expired = { table: 'idempotency_keys', condition: 'expires_at < now()' }
+export const expiredIdempotencyKeys: Expired = { table: 'idempotency_keys', column: 'expires_at' }
 
 export interface IdempotencyStoreOptions {
   knex: Knex

@@ -52,7 +52,7 @@ export const rateLimitTable = `
   create index if not exists rate_limits_by_expiry on rate_limits (expires_at);
 `
 
-export const expiredRateLimits: Expired = { table: 'rate_limits', condition: 'expires_at < now()' }
+export const expiredRateLimits: Expired = { table: 'rate_limits', column: 'expires_at' }
 
 /** In whole minutes: while the value stays the same, an update touches no index (heap-only tuples). */
 const EXPIRES_AT = `to_timestamp(ceil((extract(epoch from clock_timestamp()) + 2 * $5::float8) / 60) * 60)`

@@ -5,12 +5,20 @@ import type { Expired } from '../../database/sweeper.ts'
  * refused as expired before anybody looks whether it was used.
  */
 export const expired: readonly Expired[] = [
-  { table: 'artifacts', condition: 'expires_at < now()' },
+  { table: 'artifacts', column: 'expires_at' },
   // A device that asks too late is told that its code expired, not that there never was one.
-  { table: 'device_codes', condition: "expires_at < now() - interval '1 hour'" },
-  { table: 'refresh_tokens', condition: 'expires_at < now()' },
-  { table: 'replays', condition: 'expires_at < now()' },
-  { table: 'sessions', condition: 'expires_at < now()' },
-  { table: 'grants', condition: 'expires_at < now()' },
-  { table: 'login_throttles', condition: "last_failure_at < now() - interval '1 hour' and blocked_until < now()" },
+  { table: 'device_codes', column: 'expires_at', keep: '1 hour' },
+  { table: 'refresh_tokens', column: 'expires_at' },
+  { table: 'replays', column: 'expires_at' },
+  { table: 'sessions', column: 'expires_at' },
+  {
+    table: 'grants',
+    column: 'expires_at',
+    children: [
+      { table: 'refresh_tokens', column: 'grant_id' },
+      { table: 'artifacts', column: 'grant_id' },
+      { table: 'device_codes', column: 'grant_id' },
+    ],
+  },
+  { table: 'login_throttles', column: 'last_failure_at', keep: '1 hour', where: 'blocked_until < now()' },
 ]

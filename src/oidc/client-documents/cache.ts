@@ -75,7 +75,7 @@ export function createDocumentCache(pool: pg.Pool): DocumentCache {
 }
 
 /** What was never good is remembered for its pause alone; what was, for longer than its host may be down. */
-export const expiredDocuments = {
-  table: 'client_documents',
-  condition: "asked_at < now() - interval '1 hour' and (confirmed_at is null or asked_at < now() - interval '30 days')",
-}
+export const expiredDocuments = [
+  { table: 'client_documents', column: 'asked_at', keep: '1 hour', where: 'confirmed_at is null' },
+  { table: 'client_documents', column: 'asked_at', keep: '30 days' },
+]

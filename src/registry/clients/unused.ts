@@ -8,7 +8,7 @@ const NEVER_USED_HOURS = 24
 /** As long as a refresh token may live at its default: who comes back later registers anew. */
 const UNUSED_DAYS = 90
 /** Each is deleted by itself, with events and entries, while the others are held. */
-const MOST_AT_ONCE = 50
+export const MOST_CLIENTS_AT_ONCE = 50
 
 const NOTE_USE = {
   name: 'note_client_use',
@@ -35,7 +35,7 @@ const UNUSED = `
 export async function sweepUnusedClients(db: Knex, batch: number): Promise<number> {
   return db.transaction(async (trx) => {
     // A row that a request holds right now is in use.
-    const limit = Math.min(batch, MOST_AT_ONCE)
+    const limit = Math.min(batch, MOST_CLIENTS_AT_ONCE)
     const doomed = await trx('clients').whereRaw(UNUSED).limit(limit).forUpdate().skipLocked().pluck<string[]>('id')
     for (const id of doomed) await deleteClient(trx, id, { actor: 'system' })
     return doomed.length

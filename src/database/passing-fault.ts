@@ -17,6 +17,9 @@ const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', 'EN
 const SAID =
   /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end)/
 
+/** Seconds, for `Retry-After`: the loser against a concurrent transaction waits for no more than that; a database that was lost, for its return. */
+export const retryAfter: Readonly<Record<PassingFault, string>> = { contention: '1', connection: '5' }
+
 /** @returns undefined for every other error */
 export function passingFault(error: unknown): PassingFault | undefined {
   if (!(error instanceof Error)) return undefined

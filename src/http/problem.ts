@@ -4,7 +4,7 @@
  * endpoints speak another language and never come here.
  */
 import type { Context, Middleware } from 'koa'
-import { passingFault } from '../database/passing-fault.ts'
+import { passingFault, retryAfter } from '../database/passing-fault.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { commonProblems } from './common-problems.ts'
 import { languageOf, type Language } from './language.ts'
@@ -130,14 +130,11 @@ export function isBelow(base: string, path: string): boolean {
 
 const PROBLEM_TYPE = 'application/problem+json'
 
-/** Seconds: the loser against a concurrent transaction has to wait for no more than that; a database that was lost, for its return. */
-const PATIENCE = { contention: '1', connection: '5' } as const
-
 function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
   const passing = passingFault(error)
   if (passing) {
-    const headers = { 'retry-after': PATIENCE[passing] }
+    const headers = { 'retry-after': retryAfter[passing] }
     return new Problem('unavailable', commonProblems.unavailable, { headers, cause: error })
   }
   const { status, expose, message, headers } = (error ?? {}) as {

@@ -1,4 +1,5 @@
 import type { Context, Middleware } from 'koa'
+import { passingFault, retryAfter } from '../database/passing-fault.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { showPage } from './page.ts'
 import type { Renderer } from './pages/render.ts'
@@ -16,8 +17,8 @@ export function serveAssets({ assets }: Renderer): Middleware {
 }
 
 /**
- * Whatever fails further in, a lost database among it: an answer with the number under which the log tells more, and nothing
- * of the error itself.
+ * Whatever fails further in: an answer with the number under which the log tells more, and nothing of the error itself. A
+ * database that is out of reach passes, and is told as that.
  */
 export function failed(renderer: Renderer, log: Logger): Middleware {
   return async (ctx, next) => {
@@ -26,9 +27,14 @@ export function failed(renderer: Renderer, log: Logger): Middleware {
     } catch (err) {
       if (ctx.headerSent || !ctx.writable) throw err
       const traceId = String(ctx.state.traceId)
-      log.error({ err, trace_id: traceId }, 'a page failed')
+      const passing = passingFault(err)
+      if (passing) {
+        log.warn({ err, trace_id: traceId }, 'a page is not available for now')
+        ctx.set('Retry-After', retryAfter[passing])
+      } else log.error({ err, trace_id: traceId }, 'a page failed')
       ctx.remove('Location')
-      showPage(ctx, renderer, 'error', { code: 'server_error', traceId }, { status: 500 })
+      const code = passing ? 'temporarily_unavailable' : 'server_error'
+      showPage(ctx, renderer, 'error', { code, traceId }, { status: passing ? 503 : 500 })
     }
   }
 }

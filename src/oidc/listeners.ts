@@ -1,6 +1,7 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { registryId } from '../registry/clients/metadata-url.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { answerBusy } from './busy.ts'
 
 type ProtocolError = Error & { error?: string; error_description?: string; error_detail?: string }
 
@@ -36,7 +37,10 @@ export function reportTokens(provider: Provider, onIssued: (tokens: IssuedTokens
   })
 }
 
-/** Refusals are facts (info); what the library calls server_error is a bug of ours and keeps its stack. */
+/**
+ * Refusals are facts (info); what the library calls server_error is a bug of ours and keeps its stack, unless the database was
+ * out of reach or busy: that passes, and the client hears so.
+ */
 export function reportErrors(provider: Provider, log: Logger): void {
   const events = provider as unknown as {
     on(event: string, listener: (ctx: KoaContextWithOIDC, error: ProtocolError) => void): void
@@ -57,6 +61,8 @@ export function reportErrors(provider: Provider, log: Logger): void {
     if (!err.headerSent) log.error({ err }, 'internal error')
   })
   events.on('server_error', (ctx, error) => {
-    log.error({ err: error, route: ctx.oidc?.route, trace_id: ctx.response.get('x-request-id') }, 'internal error')
+    const facts = { err: error, route: ctx.oidc?.route, trace_id: ctx.response.get('x-request-id') }
+    if (answerBusy(ctx, error)) log.warn(facts, 'not available for now')
+    else log.error(facts, 'internal error')
   })
 }

@@ -25,6 +25,7 @@ import { keepBuiltClients } from './built-clients.ts'
 import { answerForStructuredTokens, createIntrospectionPolicy } from './introspection/answer.ts'
 import { createJwtAccessTokens } from './introspection/jwt-access-token.ts'
 import { applyDeviceRules, deviceFlow, type DevicePages } from './device-flow.ts'
+import { answerBusy, BUSY } from './busy.ts'
 import { reportErrors, reportTokens, type IssuedTokens } from './listeners.ts'
 import { applyModelRules } from './model-rules.ts'
 import { allowStepUpWithoutOpenid } from './step-up.ts'
@@ -90,8 +91,14 @@ function answerFailures(provider: Provider, log: Logger): void {
       await next()
     } catch (err) {
       if (ctx.headerSent || !ctx.writable) throw err
-      log.error({ err, route: ctx.oidc?.route, trace_id: ctx.response.get('x-request-id') }, 'internal error')
+      const facts = { err, route: ctx.oidc?.route, trace_id: ctx.response.get('x-request-id') }
       for (const name of ['Location', 'Set-Cookie']) ctx.remove(name)
+      if (answerBusy(ctx, err)) {
+        log.warn(facts, 'not available for now')
+        ctx.body = BUSY
+        return
+      }
+      log.error(facts, 'internal error')
       ctx.status = 500
       ctx.body = { error: 'server_error', error_description: 'the server failed; its operator finds out why' }
     }
@@ -159,7 +166,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
     loadExistingGrant: createGrantLoader({ db, management }),
     interactions: { policy: interactionRules(management), url: (_ctx, { uid }) => `/interaction/${uid}` },
     cookies: cookies(config.issuer, masterKeys),
-    renderError: (ctx, out) => pages.error(ctx, out),
+    renderError: (ctx, out, err) => pages.error(ctx, answerBusy(ctx, err) ? BUSY : out),
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },

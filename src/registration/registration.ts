@@ -5,6 +5,7 @@
  */
 import type { Context, Middleware } from 'koa'
 import type { Database } from '../database/connect.ts'
+import { passingFault, retryAfter } from '../database/passing-fault.ts'
 import { requestOrigin } from '../lib/actor.ts'
 import { newId } from '../lib/ids.ts'
 import { createClient } from '../registry/clients/create.ts'
@@ -102,9 +103,11 @@ function full(): Refusal {
   return new Refusal(503, 'temporarily_unavailable', 'there is no room for more clients now', { 'retry-after': '3600' })
 }
 
-/** What the registry refuses is the app's mistake; everything else is ours and goes on. */
+/** What the registry refuses is the app's mistake, and a database that is out of reach passes; everything else is ours and goes on. */
 function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error
+  const passing = passingFault(error)
+  if (passing) return new Refusal(503, 'temporarily_unavailable', 'not available at this moment; the same request may succeed later', { 'retry-after': retryAfter[passing] }) // prettier-ignore
   if (!(error instanceof RegistryError) || error.code !== 'invalid') throw error
   const isRedirect = error.field === 'redirect_uris' || error.field === 'allowed_origins'
   return new Refusal(400, isRedirect ? 'invalid_redirect_uri' : 'invalid_client_metadata', error.message)

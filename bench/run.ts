@@ -83,9 +83,10 @@ async function runAll(wanted: readonly Scenario[]): Promise<Report> {
     }
     const report: Report = { machine: describeMachine(), options, scenarios: [] }
     const kept = ends.length
-    for (const { name, title, run } of wanted) {
+    for (const scenario of wanted) {
+      const { name, title } = scenario
       process.stderr.write(`${name}\n`)
-      const result = await run(bench)
+      const result = await scenario.run(bench)
       await endAll(kept)
       report.scenarios.push({ name, title, ...result })
       printResult({ name, title, ...result })

@@ -34,6 +34,8 @@ export interface Stretch extends JobReport {
 }
 
 const SIGN_MS = 150
+const WARM_OPERATIONS = 3000
+const WARM_STRETCHES = 6
 /** At which part of the highest rate latency is told. */
 const LATENCY_LOAD = 0.5
 /** Operations in a second, before any are measured: decides how much is prepared. */
@@ -50,11 +52,12 @@ export async function compare(bench: Bench, subject: Subject): Promise<Result> {
   const closed = { clients: bench.options.clients, seconds: bench.options.seconds }
 
   bench.say('warming up')
-  for (const side of [theirs, ours]) for (let n = 0; n < 2; n += 1) await side?.stretch(closed)
+  for (const side of [theirs, ours]) if (side) await warmUp(() => side.stretch(closed))
 
-  const endProfiles = await Promise.all(
-    [ours, theirs].map((side) => side?.profile(`${subject.workload}-${side === ours ? 'grantry' : 'library'}`)),
-  )
+  const endProfiles = [
+    await ours.profile(`${subject.workload}-grantry`),
+    await theirs?.profile(`${subject.workload}-library`),
+  ]
   const rounds: Round[] = []
   for (let round = 0; round < bench.options.rounds; round += 1) {
     bench.say(`round ${round + 1} of ${bench.options.rounds}`)
@@ -83,6 +86,12 @@ export async function compare(bench: Bench, subject: Subject): Promise<Result> {
     memory: Math.round(grantry.memory()),
     bottleneck: bottleneckOf(full),
   }
+}
+
+/** Until the code is compiled for what it does here. On a machine that is too busy for that, for a while. */
+async function warmUp(stretch: () => Promise<Stretch>): Promise<void> {
+  let operations = 0
+  for (let n = 0; n < WARM_STRETCHES && operations < WARM_OPERATIONS; n += 1) operations += (await stretch()).operations
 }
 
 interface Round {
@@ -121,14 +130,18 @@ interface Ask {
 export type Watched = Stretch & { asked: Asked } & Required<Pick<Result, 'loop' | 'poolWait'>>
 
 /** A server with its own load generator. */
-async function openSide(bench: Bench, { workload, settings, prepare, begin }: Subject, server: Grantry | BareLibrary) {
-  const load = await startLoad(workload, await settings(server), server.port)
+async function openSide(bench: Bench, subject: Subject, server: Grantry | BareLibrary) {
+  const { workload, prepare, begin } = subject
+  const load = await startLoad(workload, await subject.settings(server), server.port)
   bench.after(() => load.close())
   await begin?.(load)
   let perSecond = FIRST_GUESS
 
-  async function stretch(ask: Ask): Promise<Stretch> {
+  async function ready(ask: Ask): Promise<void> {
     await prepare?.(load, Math.ceil((ask.perSecond ?? perSecond * 1.3) * ask.seconds))
+  }
+
+  async function run(ask: Ask): Promise<Stretch> {
     const before = readCpu(server)
     const report = await load.run(ask)
     const after = readCpu(server)
@@ -137,17 +150,23 @@ async function openSide(bench: Bench, { workload, settings, prepare, begin }: Su
   }
 
   return {
-    stretch,
+    async stretch(ask: Ask): Promise<Stretch> {
+      await ready(ask)
+      return run(ask)
+    },
     /** The same with a look inside, which costs a little. */
     async watched(ask: Ask): Promise<Watched> {
+      await ready(ask)
       const before = await server.observe()
-      const result = await stretch(ask)
+      const result = await run(ask)
       const { loop, poolWait, ...counts } = await server.read()
       const each = (name: keyof Asked) => (counts[name] - before[name]) / result.operations
       return { ...result, asked: { statements: each('statements'), roundTrips: each('roundTrips') }, loop, poolWait }
     },
-    profile: (name: string) =>
-      bench.options.profiles === undefined ? undefined : server.profile(bench.options.profiles, name),
+    async profile(name: string) {
+      const { profiles } = bench.options
+      return profiles === undefined ? undefined : server.profile(profiles, name)
+    },
   }
 }
 

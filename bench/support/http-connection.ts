@@ -25,7 +25,7 @@ export class HttpConnection {
   readonly #port: number
   #socket: Socket | undefined
   #received = ''
-  #waiting: PromiseWithResolvers<Answer> | undefined
+  #waiting: { resolve(answer: Answer): void; reject(error: Error): void } | undefined
 
   constructor(port: number) {
     this.#port = port

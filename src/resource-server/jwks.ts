@@ -8,7 +8,8 @@
  * ```
  *
  * One fetch at a time, whoever asks. A key that isn't in the set causes one fetch per cool-down, whatever arrives: the
- * `kid` is the sender's to choose, and must not become a way to make this API hammer its issuer.
+ * `kid` is the sender's to choose, and must not become a way to make this API hammer its issuer. While fetches fail, nobody
+ * can tell whether such a key is wrong or merely new.
  */
 import { createLocalJWKSet, errors, type CryptoKey, type JSONWebKeySet, type JWSHeaderParameters } from 'jose'
 import { discoverUrl } from './discovery.ts'
@@ -26,7 +27,7 @@ export interface KeySourceOptions {
 export interface KeySource {
   /**
    * The one key that fits the `kid` and `alg` of a header.
-   * @throws KeysUnavailableError when no usable set can be had
+   * @throws KeysUnavailableError when no usable set can be had, or the set lacks the key and no newer one can be had
    * @throws a `jose` error when the set holds no such key
    */
   keyFor(header: JWSHeaderParameters): Promise<CryptoKey>
@@ -92,15 +93,23 @@ export function createKeySource({ issuer, jwksUri, fetch, now }: KeySourceOption
       if (time >= current.staleAt && !failure) await fetched
     }
     if (!current || now() >= current.staleAt + LAST_RESORT_MS) {
-      throw new KeysUnavailableError(`The keys of ${issuer} cannot be fetched`, { cause: failure?.cause })
+      throw unavailable()
     }
     return current
+  }
+
+  function unavailable(): KeysUnavailableError {
+    return new KeysUnavailableError(`The keys of ${issuer} cannot be fetched`, { cause: failure?.cause })
   }
 
   /** Whether a look for a key that isn't in `set` is due; takes the turn. */
   function takeUnknownKeyTurn(set: KeySet, askedAt: number): boolean {
     const isJustFetched = set.fetchedAt >= askedAt
-    if (isJustFetched || now() - unknownKeyFetchAt < UNKNOWN_KEY_COOL_DOWN_MS) return false
+    // An attempt that failed has answered nothing: the next comes as soon as the issuer may be back.
+    const isDue = failure
+      ? now() - failure.at >= FAILURE_COOL_DOWN_MS
+      : now() - unknownKeyFetchAt >= UNKNOWN_KEY_COOL_DOWN_MS
+    if (isJustFetched || !isDue) return false
     unknownKeyFetchAt = now()
     return true
   }
@@ -115,8 +124,8 @@ export function createKeySource({ issuer, jwksUri, fetch, now }: KeySourceOption
         if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
         if (takeUnknownKeyTurn(set, askedAt)) await refresh()
         else await pending
-        if (!current || current === set) throw error
-        return current.keyFor(header)
+        if (current && current !== set) return current.keyFor(header)
+        throw failure ? unavailable() : error
       }
     },
     load: async () => void (await keySet()),

@@ -15,7 +15,7 @@ export async function serveAlone(config: Config, log: Logger): Promise<void> {
     try {
       await server.listen()
       const development = await startDemo(server, masterKeys, log)
-      process.stdout.write(readyLines(config.issuer, development?.firstRun))
+      if (!signals.isAsked()) process.stdout.write(readyLines(config.issuer, development?.firstRun))
       await warnOfConnections(server, log)
       await signals.first
       await Promise.all([development?.close(), stopServer(server, config.shutdown)])

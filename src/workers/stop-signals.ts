@@ -1,6 +1,8 @@
 export interface StopSignals {
   /** The signal that asks to end in order. */
   first: Promise<NodeJS.Signals>
+  /** Whether it has come. */
+  isAsked(): boolean
   forget(): void
 }
 
@@ -31,5 +33,5 @@ export function stopSignals(atOnce: () => void = () => undefined): StopSignals {
   }
 
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, heed)
-  return { first, forget }
+  return { first, isAsked: () => askedAt !== undefined, forget }
 }

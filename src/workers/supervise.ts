@@ -35,6 +35,7 @@ export async function supervise(config: Config, log: Logger, env: NodeJS.Process
     const early = await Promise.race([started, signals.first])
     if (early) return
     development = await keepDemo(config, log)
+    if (signals.isAsked()) return
     process.stdout.write(readyLines(config.issuer, development?.firstRun))
     await signals.first
   } finally {

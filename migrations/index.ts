@@ -17,6 +17,7 @@ import * as selfRegistration from './0015-self-registration.ts'
 import * as clientDocuments from './0016-client-documents.ts'
 import * as tokenExchange from './0017-token-exchange.ts'
 import * as backchannelLogout from './0018-backchannel-logout.ts'
+import * as bounded from './0020-bounded.ts'
 
 export interface Migration {
   name: string
@@ -47,4 +48,5 @@ export const migrations: readonly Migration[] = [
   { name: '0016-client-documents', ...clientDocuments },
   { name: '0017-token-exchange', ...tokenExchange },
   { name: '0018-backchannel-logout', ...backchannelLogout },
+  { name: '0020-bounded', ...bounded },
 ]

@@ -17,6 +17,7 @@ import { createElection } from './database/election.ts'
 import { startSweeper } from './database/sweeper.ts'
 import { expiredIdempotencyKeys } from './http/api/idempotency.ts'
 import { startEvents } from './events/service.ts'
+import { expiredAuditEntries } from './events/audit-retention.ts'
 import { expiredLogoutNotices } from './events/logout/queue.ts'
 import { sweepEvents } from './events/retention.ts'
 import { startTokenCounts } from './events/token-counts.ts'
@@ -99,6 +100,7 @@ export async function createAuthServer(
       expiredRateLimits,
       expiredDeliveries,
       expiredLogoutNotices,
+      ...(config.audit.keepSeconds === undefined ? [] : [expiredAuditEntries(config.audit.keepSeconds)]),
     ]
     const { keepSeconds } = config.events
     const others = [

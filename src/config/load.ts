@@ -29,6 +29,8 @@ export interface Config {
   readonly maxInFlight: number
   readonly authorizationsPerMinute: number
   readonly events: { readonly keepSeconds: number; readonly tokens: 'counted' | 'each' }
+  /** undefined: for good. */
+  readonly audit: { readonly keepSeconds: number | undefined }
   readonly webhooks: { readonly allowPrivate: boolean; readonly timeoutSeconds: number }
   /** Clients whose client_id is the URL of a document; `allowLoopback`: of one on this machine as well. */
   readonly clientDocuments: { readonly enabled: boolean; readonly allowLoopback: boolean }
@@ -122,6 +124,7 @@ export function loadConfig(env: Environment): Config {
       registration: values.RATE_LIMIT_REGISTRATION ?? rateLimit(defaultRateLimits.registration),
     },
     events: { keepSeconds: values.EVENT_RETENTION_SECONDS ?? 2_592_000, tokens: values.TOKEN_EVENTS ?? 'counted' },
+    audit: { keepSeconds: values.AUDIT_RETENTION_SECONDS },
     webhooks: {
       allowPrivate: values.WEBHOOK_ALLOW_PRIVATE === undefined ? development : values.WEBHOOK_ALLOW_PRIVATE === 'on',
       timeoutSeconds: values.WEBHOOK_TIMEOUT_SECONDS ?? 15,

@@ -228,6 +228,11 @@ export const variables = {
     unset: '2592000 (30 days)',
     parse: wholeNumber(3_600, 315_360_000),
   },
+  AUDIT_RETENTION_SECONDS: {
+    about: 'How long entries of the audit log are kept: 90 days at least.',
+    unset: 'for good',
+    parse: wholeNumber(7_776_000, 946_080_000),
+  },
   TOKEN_EVENTS: {
     about:
       'Events about issued and renewed tokens: counted makes one for each client, grant type and minute of an instance; each makes one for every answer of the token endpoint.',

@@ -15,6 +15,8 @@ export interface Expired {
   where?: string
   /** Who refers to its `id` with `on delete cascade`, by an index. They go first, or one row could take a million along. */
   children?: readonly Child[]
+  /** Name and value of what a guard of the table wants to be told before it lets a row go. */
+  setting?: readonly [string, string]
 }
 
 export interface Child {
@@ -55,7 +57,7 @@ export function isOld({ column, keep, where }: Expired): string {
  * Rows that somebody holds are left for another round.
  */
 export function takeOldest(pool: Pool, expired: Expired, bounds: Bounds): Promise<BatchResult> {
-  return run(pool, oldest(expired, bounds), bounds)
+  return run(pool, told(expired) + oldest(expired, bounds), bounds)
 }
 
 /** What refers to the oldest rows by this column, gone. Only when nothing of it is left is `until` beyond these rows. */
@@ -95,6 +97,10 @@ export function childrenOfOldest(expired: Expired, { table, column }: Child, bou
     select gone, case when gone < ${bounds.limit} then (select count(*) from old) else gone end as seen,
       case when gone < ${bounds.limit} then (select max(at)::text from old) else ${literal(bounds.from)} end as until
     from counted`
+}
+
+function told({ setting }: Expired): string {
+  return setting === undefined ? '' : `set local ${setting[0]} = ${literal(setting[1])};`
 }
 
 function oldRows(expired: Expired, what: string, { limit, from }: Bounds): string {

@@ -1,5 +1,7 @@
 import test from 'ava'
 import type { Knex } from 'knex'
+import { sweep } from '../../src/database/sweeper.ts'
+import { expiredAuditEntries } from '../../src/events/audit-retention.ts'
 import { deleteUser } from '../../src/registry/users/delete.ts'
 import { updateUser } from '../../src/registry/users/update.ts'
 import { testDatabase } from '../support/database.ts'
@@ -71,4 +73,32 @@ test('nor by pretending to erase: who is there stays named, and who is gone leav
     `update audit_log set after = erased_fields(after, erased_name(user_id)) where user_id = '${bob.id}'`,
   ])
   t.deepEqual(await entries(knex), log)
+})
+
+test('old entries go only by the retention that the operator has set, and those of the last 90 days never', async (t) => {
+  const db = await testDatabase(t)
+  const { knex } = db
+  const ages = [500, 400, 100, 91, 89, 1]
+  for (const days of ages) {
+    await knex('audit_log').insert({
+      at: knex.raw('now() - make_interval(days => ?)', [days]),
+      actor: 'cli',
+      channel: 'cli',
+      action: 'user.create',
+      subject_kind: 'user',
+      subject_id: `${days} days`,
+    })
+  }
+  const left = async () => (await knex('audit_log').orderBy('at')).map((row: { subject_id: string }) => row.subject_id)
+  await refuse(t, knex, [`delete from audit_log where at < now() - interval '1 year'`])
+  for (const said of ['1 second', '89 days', '-1 years', '450 days']) {
+    const attempt = `set local grantry.audit_retention = '${said}'; delete from audit_log where subject_id = '400 days'`
+    await refuse(t, knex, [attempt])
+  }
+  t.is(await sweep(db, [expiredAuditEntries(450 * 86_400)]), 1)
+  t.deepEqual(await left(), ['400 days', '100 days', '91 days', '89 days', '1 days'])
+  t.is(await sweep(db, [expiredAuditEntries(90 * 86_400)]), 3)
+  t.deepEqual(await left(), ['89 days', '1 days'])
+  t.is(await sweep(db, [expiredAuditEntries(30 * 86_400)]), 0, 'refused by the database')
+  t.deepEqual(await left(), ['89 days', '1 days'])
 })

@@ -3,6 +3,7 @@ import test from 'ava'
 import { createElection } from '../../src/database/election.ts'
 import { startSweeper, sweep, type Expired } from '../../src/database/sweeper.ts'
 import { childrenOfOldest, oldest } from '../../src/database/sweep-batch.ts'
+import { expiredAuditEntries } from '../../src/events/audit-retention.ts'
 import { expiredLogoutNotices } from '../../src/events/logout/queue.ts'
 import { expiredDeliveries } from '../../src/events/webhooks/queue.ts'
 import { expiredIdempotencyKeys } from '../../src/http/api/idempotency.ts'
@@ -21,6 +22,7 @@ const everything: readonly Expired[] = [
   expiredRateLimits,
   expiredDeliveries,
   expiredLogoutNotices,
+  expiredAuditEntries(90 * 86_400),
 ]
 
 /** Artifacts of which the first so many have expired. */

@@ -35,22 +35,28 @@ import type { MasterKeys } from './lib/master-key.ts'
 import { rightsOf } from './management/rights.ts'
 import { expiredDocuments } from './oidc/client-documents/cache.ts'
 import { expired } from './oidc/adapter/expired.ts'
-import { createStrangers } from './outbound/stranger.ts'
+import { createStrangers, type Strangers } from './outbound/stranger.ts'
 import { createClientOrigins } from './registry/clients/origins.ts'
 import { MOST_CLIENTS_AT_ONCE, sweepUnusedClients } from './registry/clients/unused.ts'
 import { ensureManagementResource } from './registry/resources/built-in.ts'
 import type { Logger } from './telemetry/logger.ts'
+import type { Metrics } from './telemetry/metrics.ts'
 import { createApp } from './composition/app.ts'
 import { createShedding } from './composition/overload.ts'
 import { createIssuing, startLogouts } from './composition/issuing.ts'
 import { createSockets } from './composition/management.ts'
 import { createPasswords } from './composition/passwords.ts'
+import { registerGauges } from './composition/gauges.ts'
 import type { Parts } from './composition/parts.ts'
+import { createTelemetry, startMetrics, watchDatabase } from './composition/telemetry.ts'
+import { clientDocuments, traceHasher, traceStrangers, webhookDeliveries } from './composition/watched.ts'
 
 export interface AuthServer {
   config: Config
   db: Database
   keys: KeyRing
+  /** What this process measures of itself. */
+  metrics: Metrics
   /** Starts to listen, unless the door does already. @returns the port */
   listen(): Promise<number>
   /** Every connection ends with its next answer, and health says `draining` unless `quietly`; all is still served until `close`. */
@@ -64,6 +70,8 @@ export interface ServerOptions {
   checkAnswers?: boolean
   /** One that listens already, and has answered for the server until now. */
   door?: Door
+  /** Another process tells the metrics of this one. */
+  isWorker?: boolean
 }
 
 const SWEEP_SECONDS = 60
@@ -77,16 +85,23 @@ export async function createAuthServer(
   config: Config,
   masterKeys: MasterKeys,
   log: Logger,
-  { checkAnswers = false, door = createDoor() }: ServerOptions = {},
+  { checkAnswers = false, door = createDoor(), isWorker = false }: ServerOptions = {},
 ): Promise<AuthServer> {
   const policy = keyPolicy(config)
   const problems = keyPolicyProblems(policy)
   if (problems.length > 0) throw new ConfigError(problems)
   const lifecycle = createLifecycle({ onError: (name, err) => log.error({ err, part: name }, 'did not stop well') })
   try {
+    const telemetry = await createTelemetry(config, log)
+    const { metrics, tracing } = telemetry
+    lifecycle.add('telemetry', async () => {
+      metrics.stop()
+      await tracing?.stop()
+    })
     const { poolMax, dataDirectory, url } = config.database
     const db = await connectDatabase({ url, dataDirectory, poolMax, log })
     lifecycle.add('database', () => db.close())
+    watchDatabase(db, telemetry)
     await migrateUp(db, log)
     await ensureManagementResource(db.knex, config.issuer)
     await checkMasterKey(db, masterKeys)
@@ -109,19 +124,31 @@ export async function createAuthServer(
     ]
     const election = createElection({ db, log })
     lifecycle.add('election', () => election.close())
-    const sweeper = startSweeper({ db, election, log, expired: leftovers, others, everySeconds: SWEEP_SECONDS })
+    const sweeper = startSweeper({
+      db,
+      election,
+      log,
+      expired: leftovers,
+      others,
+      everySeconds: SWEEP_SECONDS,
+      onSwept: metrics.sweeper.swept,
+      onRound: metrics.sweeper.finished,
+    })
     lifecycle.add('sweeper', () => sweeper.stop())
 
     const owners = (owner: string) => rightsOf(db, owner)
-    const events = await startEvents({ db, masterKeys, log, rightsOf: owners, webhooks: config.webhooks })
+    const watch = (strangers: Strangers) => traceStrangers(strangers, tracing, webhookDeliveries)
+    const events = await startEvents({ db, masterKeys, log, rightsOf: owners, webhooks: config.webhooks, watch })
     lifecycle.add('events', () => events.stop())
 
     const tokenCounts = startTokenCounts({ pool: db.pool, log, mode: config.events.tokens })
     lifecycle.add('token counts', () => tokenCounts.stop())
 
     const strangers = {
-      strangers: createStrangers({ allowPrivate: false }),
-      loopback: config.clientDocuments.allowLoopback ? createStrangers({ allowPrivate: true }) : undefined,
+      strangers: traceStrangers(createStrangers({ allowPrivate: false }), tracing, clientDocuments),
+      loopback: config.clientDocuments.allowLoopback
+        ? traceStrangers(createStrangers({ allowPrivate: true }), tracing, clientDocuments)
+        : undefined,
     }
     lifecycle.add('outbound', async () => {
       await Promise.all([strangers.strangers.close(), strangers.loopback?.close()])
@@ -129,10 +156,10 @@ export async function createAuthServer(
 
     const renderer = createRenderer({ directory: VIEWS })
     const issuing = createIssuing({ config, masterKeys, log, db, keys, tokenCounts, strangers, renderer })
-    const logouts = await startLogouts({ config, log, db, issuing })
+    const logouts = await startLogouts({ config, log, db, issuing, telemetry })
     lifecycle.add('logouts', () => logouts.stop())
 
-    const overload = createShedding({ config, log, db, renderer })
+    const overload = createShedding({ config, log, db, renderer }, metrics.shed)
     lifecycle.add('overload', () => overload.stop())
 
     const passwords = createPasswords(log)
@@ -149,14 +176,18 @@ export async function createAuthServer(
       events,
       renderer,
       issuing,
-      hasher: passwords.hasher,
+      hasher: traceHasher(passwords.hasher, tracing),
       origins: createClientOrigins({ pool: db.pool }),
       stopping: stopping.signal,
       phase: door.phase,
       overload,
+      telemetry,
       checkAnswers,
     }
+    registerGauges(metrics, { ...parts, sweeper })
     const handle = createApp(parts).callback()
+    const told = isWorker ? undefined : await startMetrics(parts)
+    lifecycle.add('metrics', () => told?.stop())
     lifecycle.add('http', () => door.close())
     const sockets = createSockets(parts)
     sockets.attach(door.server)
@@ -168,6 +199,7 @@ export async function createAuthServer(
       config,
       db,
       keys,
+      metrics,
       async listen() {
         const port = await door.listen(config.listen)
         door.open(handle, isForSocket)

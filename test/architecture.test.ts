@@ -60,6 +60,13 @@ const PACKAGE_OWNERS: Record<string, string[]> = {
   eta: ['interactions'],
   undici: ['outbound', 'client'],
   ws: ['events'],
+  pino: ['telemetry'],
+  'prom-client': ['telemetry'],
+  '@opentelemetry/api': ['telemetry'],
+  '@opentelemetry/context-async-hooks': ['telemetry'],
+  '@opentelemetry/exporter-trace-otlp-http': ['telemetry'],
+  '@opentelemetry/resources': ['telemetry'],
+  '@opentelemetry/sdk-trace-base': ['telemetry'],
   '@modelcontextprotocol/server': ['demo'],
   koa: [
     'http',

@@ -3,8 +3,6 @@
  * server.ts alone. This file is the way of a request.
  */
 import Koa, { type Context, type Middleware } from 'koa'
-import { type Config } from '../config/load.ts'
-import type { Database } from '../database/connect.ts'
 import { addressLimit } from '../http/address-limit.ts'
 import { cacheable } from '../http/cacheable.ts'
 import { cors } from '../http/cors.ts'
@@ -21,7 +19,6 @@ import { fork } from '../http/under.ts'
 import { createFormTokens } from '../interactions/page.ts'
 import { failed, notFound, serveAssets, tooMany } from '../interactions/other-pages.ts'
 import { createInteractions, signInPath } from '../interactions/routes.ts'
-import { type KeyRing } from '../keys/ring.ts'
 import { derive } from '../lib/master-key.ts'
 import { MANAGEMENT_BASE } from '../management/api.ts'
 import { METADATA_PATH } from '../management/challenge.ts'
@@ -43,7 +40,10 @@ import { createRegistration } from '../registration/registration.ts'
 import type { ClientOrigins } from '../registry/clients/origins.ts'
 import { createLoginThrottle } from '../registry/users/throttle.ts'
 import { createManagement } from './management.ts'
+import { observeRequests } from './observe.ts'
 import type { Parts } from './parts.ts'
+import { readiness } from './readiness.ts'
+import { countRefusals } from './watched.ts'
 
 /** The order in which a request passes everything. */
 export function createApp(parts: Parts): Koa {
@@ -54,7 +54,8 @@ export function createApp(parts: Parts): Koa {
   const gateway = createInteractionGateway(() => provider.get(), { config, db, documents })
   const throttle = createLoginThrottle()
   const tokens = createFormTokens(derive(masterKeys, 'forms'))
-  const limiter = createRateLimiter({ pool: db.pool, policies: config.rateLimits, log })
+  const counted = createRateLimiter({ pool: db.pool, policies: config.rateLimits, log })
+  const limiter = countRefusals(counted, parts.telemetry.metrics)
   const management = createManagement(parts, limiter)
 
   const app = new Koa({ proxy: true })
@@ -63,9 +64,10 @@ export function createApp(parts: Parts): Koa {
     if (isDisconnect(err)) log.info({ reason: err.message }, 'a connection broke off')
     else log.error({ err }, 'a response failed')
   })
-  app.use(trace(log))
+  const seen = observeRequests(parts.telemetry, { provider, keys, renderer })
+  app.use(trace(log, seen))
   app.use(securityHeaders({ https: config.issuer.startsWith('https:') }))
-  app.use(health(() => readiness(db, keys, config), parts.phase))
+  app.use(health(() => readiness(parts), parts.phase))
   // Under /api everything that is refused or fails is a problem, whoever does it; elsewhere a page says what went wrong.
   const problems = problemsBelow(MANAGEMENT_BASE, { log, typeBase: problemTypeBase(issuer) })
   app.use(fork(MANAGEMENT_BASE, problems, failed(renderer, log)))
@@ -144,15 +146,4 @@ function tellMethods(ctx: Context, methods: readonly string[]): undefined {
   ctx.status = methods.includes(ctx.method) ? 204 : 405
   if (ctx.status === 405) ctx.body = { error: 'invalid_request', error_description: `use ${methods.join(' or ')} here` }
   return undefined
-}
-
-async function readiness(db: Database, keys: KeyRing, config: Config): Promise<string | undefined> {
-  const { publishSeconds, jwksMaxAgeSeconds, pollSeconds } = config.keys
-  if (keys.staleSeconds() > publishSeconds - jwksMaxAgeSeconds - pollSeconds) return 'signing keys are out of date'
-  try {
-    await db.pool.query('select 1')
-    return undefined
-  } catch {
-    return 'database'
-  }
 }

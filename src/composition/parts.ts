@@ -11,6 +11,7 @@ import type { ClientOrigins } from '../registry/clients/origins.ts'
 import type { PasswordHasher } from '../registry/users/password.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Issuing } from './issuing.ts'
+import type { Telemetry } from './telemetry.ts'
 
 /** What the pieces of a server are made from, once and in order, by server.ts. */
 export interface Parts {
@@ -32,5 +33,6 @@ export interface Parts {
   phase: () => Phase
   /** Refuses what is too much. */
   overload: Overload
+  telemetry: Telemetry
   checkAnswers: boolean
 }

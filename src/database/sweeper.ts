@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Database } from './connect.ts'
-import type { Election } from './election.ts'
+import type { Election, Leadership } from './election.ts'
 import { createPace, type Pace } from './pace.ts'
 import { takeChildren, takeOldest, type BatchResult, type Bounds, type Expired } from './sweep-batch.ts'
 
@@ -30,6 +30,8 @@ export interface SweeperOptions extends SweepOptions {
   expired: readonly Expired[]
   /** From one round to the next, when the last has left nothing behind. */
   everySeconds: number
+  /** Told of every round, and how long it took. */
+  onRound?: ((seconds: number) => void) | undefined
 }
 
 /** What one table may take of a round: no backlog keeps the other tables waiting for longer. */
@@ -43,12 +45,14 @@ const MOST_FAULTS = 3
  * Takes expired rows away in small batches, forever, in one instance of all. Where a round could not take all there was, the
  * next begins a second later.
  */
-export function startSweeper(options: SweeperOptions): { stop(): Promise<void> } {
-  const { db, election, log, expired, everySeconds } = options
+export function startSweeper(options: SweeperOptions): Leadership {
+  const { db, election, log, expired, everySeconds, onRound } = options
   const parts = partsOf(db, expired, options)
   return election.lead('sweep', async (signal) => {
     while (!signal.aborted) {
+      const began = performance.now()
       const { rows, isDone } = await goRound(parts, { ...options, signal })
+      onRound?.((performance.now() - began) / 1000)
       if (rows > 0) log.debug({ rows, isDone }, 'swept expired rows')
       const pause = isDone ? everySeconds * 1000 * (0.5 + Math.random()) : BACKLOG_PAUSE_MS
       await delay(pause, undefined, { signal }).catch(() => undefined)

@@ -1,7 +1,7 @@
 import type { Database } from '../database/connect.ts'
 import type { MasterKeys } from '../lib/master-key.ts'
 import { createLifecycle } from '../lib/lifecycle.ts'
-import { createStrangers } from '../outbound/stranger.ts'
+import { createStrangers, type Strangers } from '../outbound/stranger.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { openEventFeed, type EventFeed } from './feed.ts'
 import { startOrdering } from './order.ts'
@@ -15,6 +15,8 @@ export interface EventsOptions {
   log: Logger
   rightsOf: RightsOf
   webhooks: { allowPrivate: boolean; timeoutSeconds: number }
+  /** Puts somebody who watches in front of the requests to webhooks. */
+  watch?: (strangers: Strangers) => Strangers
 }
 
 export interface Events {
@@ -27,7 +29,9 @@ export interface Events {
 const CONNECTIONS_TO_A_HOST = 64
 
 /** Everything that happens with events after they are written: order, feed, followers, webhooks. */
-export async function startEvents({ db, masterKeys, log, rightsOf, webhooks }: EventsOptions): Promise<Events> {
+export async function startEvents(options: EventsOptions): Promise<Events> {
+  const { db, masterKeys, log, rightsOf, webhooks, watch = (strangers) => strangers } = options
+
   const lifecycle = createLifecycle({ onError: (name, err) => log.error({ err, part: name }, 'did not stop well') })
   const { allowPrivate, timeoutSeconds } = webhooks
   try {
@@ -37,7 +41,7 @@ export async function startEvents({ db, masterKeys, log, rightsOf, webhooks }: E
     lifecycle.add('feed', () => feed.close())
     const rights = watchRights({ feed, log })
     lifecycle.add('rights', () => rights.stop())
-    const strangers = createStrangers({ allowPrivate }, { connections: CONNECTIONS_TO_A_HOST })
+    const strangers = watch(createStrangers({ allowPrivate }, { connections: CONNECTIONS_TO_A_HOST }))
     lifecycle.add('outbound', () => strangers.close())
     const timeoutMs = timeoutSeconds * 1000
     const dispatcher = await startWebhooks({ db, feed, masterKeys, strangers, rightsOf, log, timeoutMs })

@@ -40,11 +40,11 @@ export function versionRules({
  * @throws Error for declarations that contradict each other
  */
 export function createAim(options: ApiOptions, rules: VersionRules): (ctx: Context, query: Query) => Aim {
-  const root = prepare(options, options.defaultVersion, rootOperations(options, rules))
+  const root = prepare(options, options.defaultVersion, rootOperations(options, rules), options.base)
   const versions = new Map(
     options.versions.map((version) => {
       const operations = [versionOperation(rules, version), ...version.operations]
-      return [version.number, prepare(options, version.number, operations)]
+      return [version.number, prepare(options, version.number, operations, `${options.base}/v${version.number}`)]
     }),
   )
   return (ctx, query) => {
@@ -62,7 +62,7 @@ export function createAim(options: ApiOptions, rules: VersionRules): (ctx: Conte
 }
 
 /** The same operation may stand in several versions: what is made ready is of one. */
-function prepare({ vendor }: ApiOptions, version: number, operations: readonly Operation[]) {
+function prepare({ vendor }: ApiOptions, version: number, operations: readonly Operation[], prefix: string) {
   const endpoints = new Map(operations.map((one) => [one, describeEndpoint(one, version, vendor)]))
-  return { version, find: createRoutes(operations), endpoint: (one: Operation) => endpoints.get(one)! }
+  return { version, find: createRoutes(operations, prefix), endpoint: (one: Operation) => endpoints.get(one)! }
 }

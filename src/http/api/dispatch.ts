@@ -37,6 +37,8 @@ export function createDispatch(options: ApiOptions): (ctx: Context) => Promise<v
   return async (ctx) => {
     const query = readQuery(ctx.querystring)
     const aim = aimAt(ctx, query)
+    // For logs and metrics, also when what comes now is refused.
+    ctx.state.route = aim.match.route.name
     if (ctx.method === 'OPTIONS') return tellOptions(ctx, aim.match.route)
     const endpoint = aim.endpoint(operationOf(ctx, aim.match.route))
     try {

@@ -4,6 +4,8 @@ import type { Method, Operation } from './operation.ts'
 export interface Route {
   /** `/users/{user_id}` */
   template: string
+  /** The same under base and version, `/api/v1/users/{user_id}`: what logs and metrics call it. */
+  name: string
   operations: ReadonlyMap<Method, Operation>
   /** Every method that works here, as `Allow` tells it. */
   allow: string
@@ -22,10 +24,11 @@ const NAME = /^[^\p{Cc}\p{Cs}]{1,255}$/u
 
 /**
  * Finds the route of a path as it came, percent-encoded. A fixed segment goes before a parameter.
+ * @param prefix what stands before every template in a route's name
  * @throws Error for declarations that contradict each other
  */
-export function createRoutes(operations: readonly Operation[]): (path: string) => Match | undefined {
-  const routes = routesOf(operations)
+export function createRoutes(operations: readonly Operation[], prefix: string): (path: string) => Match | undefined {
+  const routes = routesOf(operations, prefix)
     .map((route) => ({ route, segments: route.template.split('/') }))
     .sort((a, b) => rank(a.segments).localeCompare(rank(b.segments)))
   return (path) => {
@@ -38,7 +41,7 @@ export function createRoutes(operations: readonly Operation[]): (path: string) =
   }
 }
 
-export function routesOf(operations: readonly Operation[]): Route[] {
+function routesOf(operations: readonly Operation[], prefix: string): Route[] {
   const byTemplate = new Map<string, Map<Method, Operation>>()
   const ids = new Set<string>()
   for (const operation of operations) {
@@ -48,7 +51,12 @@ export function routesOf(operations: readonly Operation[]): Route[] {
     ids.add(id)
     byTemplate.set(path, methods.set(method, operation))
   }
-  return [...byTemplate].map(([template, methods]) => ({ template, operations: methods, allow: allowOf(methods) }))
+  return [...byTemplate].map(([template, methods]) => ({
+    template,
+    name: prefix + template,
+    operations: methods,
+    allow: allowOf(methods),
+  }))
 }
 
 function allowOf(methods: ReadonlyMap<Method, Operation>): string {

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [scenario …] [-- --json FILE --seconds N --rounds N --clients N --operations N --cpu-prof DIR]`: measures what
+ * `npm run bench [scenario …] [-- --json FILE --seconds N --rounds N --clients N --operations N --rows N --cpu-prof DIR]`: measures what
  * operations cost. Everything runs on this machine over loopback: a PostgreSQL and servers that are started for it and are
  * gone afterwards. How it measures stands in docs/performance.md.
  */
@@ -22,6 +22,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '7' },
     clients: { type: 'string', default: '16' },
     operations: { type: 'string', default: '1000000' },
+    rows: { type: 'string', default: '200000' },
     'cpu-prof': { type: 'string' },
   },
 })
@@ -31,6 +32,7 @@ const options: Options = {
   rounds: Number(values.rounds),
   clients: Number(values.clients),
   operations: Number(values.operations),
+  rows: Number(values.rows),
   profiles,
 }
 if (profiles !== undefined) mkdirSync(profiles, { recursive: true })

@@ -17,6 +17,8 @@ export interface Options {
   readonly clients: number
   /** Of the soak. */
   readonly operations: number
+  /** Expired ones, that fill the database of `bounded`. */
+  readonly rows: number
   /** Where CPU profiles of the measured rounds go; undefined for none. */
   readonly profiles: string | undefined
 }
@@ -74,6 +76,8 @@ export interface Result {
   signatureCpu?: Partial<Record<SignatureAlgorithm, number>>
   /** Server CPU over that of the bare library: median of the ratios of the rounds. */
   ratio?: number
+  /** Server CPU over that of the operation that it is compared with on the same server: median of the ratios of the rounds. */
+  overAgainst?: number
   /** Server and PostgreSQL together, in RSA-2048 signatures: median of the ratios of the rounds. */
   inSignatures?: number
   /** Operations in a second while all clients asked at once. */

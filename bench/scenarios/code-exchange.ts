@@ -1,22 +1,16 @@
 import type { Scenario } from '../scenario.ts'
 import { compare } from '../support/compare.ts'
-import { AUDIENCES } from '../support/seed.ts'
-import { signInAll } from '../support/sign-in.ts'
+import { appSettings } from '../support/subjects.ts'
 
 export const scenario: Scenario = {
   name: 'code-exchange',
   title: 'Code exchange: access token, ID token and refresh token',
   async run(bench) {
-    const clients = bench.options.clients
+    const { clients } = bench.options
     const result = await compare(bench, {
       operation: 'a code for an access token and an ID token, both RS256, and a refresh token',
       workload: 'code-exchange',
-      settings: async (server) => ({
-        issuer: server.issuer,
-        app: server.seed.app,
-        audience: AUDIENCES.RS256,
-        sessions: await signInAll(server, clients),
-      }),
+      settings: (server) => appSettings(bench, server),
       prepare: (load, operations) => load.run({ phase: 'prepare', clients, operations }),
     })
     const what = 'server + PostgreSQL CPU per code exchange'

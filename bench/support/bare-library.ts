@@ -5,7 +5,7 @@
 import { exportJWK, generateKeyPair } from 'jose'
 import { Provider, type Adapter, type AdapterPayload, type Configuration } from 'oidc-provider'
 import { createServer } from 'node:http'
-import { AUDIENCES, REDIRECT_URI, SCOPES, type SeededClient } from './seed.ts'
+import { AUDIENCES, OPAQUE, PERSON_SCOPE, REDIRECT_URI, SCOPES, type SeededClient } from './names.ts'
 import type { SignatureAlgorithm } from '../scenario.ts'
 
 const { PORT, ISSUER = '', CLIENTS = '{}' } = process.env
@@ -52,11 +52,20 @@ async function configuration(): Promise<Configuration> {
         response_types: [],
       },
     ],
-    routes: { authorization: '/authorize', token: '/token', introspection: '/introspect', userinfo: '/userinfo' },
+    routes: {
+      authorization: '/authorize',
+      token: '/token',
+      introspection: '/introspect',
+      userinfo: '/userinfo',
+      jwks: '/jwks',
+    },
     scopes: ['openid', 'offline_access'],
     claims: { openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email', 'email_verified'] },
     cookies: { keys: ['a secret that nobody guesses'] },
-    findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub, preferred_username: sub, updated_at: 1 }) }),
+    findAccount: (_ctx, sub) => ({
+      accountId: sub,
+      claims: () => ({ sub, preferred_username: sub, name: sub, email: `${sub}@example.com` }),
+    }),
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
     pkce: { required: () => true },
@@ -66,7 +75,7 @@ async function configuration(): Promise<Configuration> {
       const known = session?.grantIdFor(client!.clientId)
       if (known) return provider.Grant.find(known)
       const grant = new provider.Grant({ clientId: client!.clientId, accountId: session!.accountId! })
-      grant.addOIDCScope('openid offline_access')
+      grant.addOIDCScope(`${PERSON_SCOPE} offline_access`)
       for (const audience of algorithmOf.keys()) grant.addResourceScope(audience, SCOPES.join(' '))
       await grant.save()
       return grant
@@ -82,7 +91,7 @@ async function configuration(): Promise<Configuration> {
         getResourceServerInfo: (_ctx, audience) => ({
           audience,
           scope: SCOPES.join(' '),
-          accessTokenFormat: 'jwt',
+          accessTokenFormat: audience === OPAQUE ? 'opaque' : 'jwt',
           jwt: { sign: { alg: algorithmOf.get(audience) ?? 'RS256' } },
         }),
       },

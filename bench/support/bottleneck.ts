@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import type { Watched } from './compare.ts'
+import type { Watched } from './side.ts'
 
 const NEARLY_ALL = 0.9
 const LONG_WAIT_MS = 1

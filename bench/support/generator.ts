@@ -30,6 +30,7 @@ async function answer(message: ToGenerator): Promise<FromGenerator> {
 }
 
 async function work(job: Job): Promise<JobReport> {
+  if (job.make !== undefined) await workload?.make?.(job.make)
   const phase = workload?.[job.phase ?? 'run']
   if (!phase) throw new Error(`the workload has no phase ${job.phase}`)
   const connections = Array.from({ length: job.clients }, () => new HttpConnection(port))
@@ -69,13 +70,12 @@ class Run {
 
   /** @returns false when this client has nothing left to ask */
   async one(client: number, due: number): Promise<boolean> {
-    const call = this.#phase.next(client)
+    let call = this.#phase.next(client)
     if (!call) return false
     this.begun += 1
     try {
-      const answer = await this.#connections[client]!.send(call)
+      while (call) call = this.#phase.take(client, await this.#connections[client]!.send(call))
       this.#latencies.push(performance.now() - due)
-      this.#phase.take(client, answer)
     } catch (error) {
       this.#errors += 1
       this.#firstError ??= (error as Error).message

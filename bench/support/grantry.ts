@@ -12,6 +12,8 @@ export interface GrantryOptions {
   environment?: Readonly<Record<string, string>>
   /** A database to use in place of a fresh copy. */
   databaseUrl?: string
+  /** False: nothing rides along in the process. */
+  probe?: boolean
 }
 
 export interface Grantry extends MeasuredProcess {
@@ -61,7 +63,7 @@ export async function makeTemplate(cluster: Cluster): Promise<Template> {
 export async function startGrantry(
   cluster: Cluster,
   template: Template,
-  { environment = {}, databaseUrl }: GrantryOptions = {},
+  { environment = {}, databaseUrl, probe = true }: GrantryOptions = {},
 ): Promise<Grantry> {
   const url = databaseUrl ?? (await cluster.createDatabase(template.name)).url
   const port = await freePort()
@@ -70,6 +72,7 @@ export async function startGrantry(
     port,
     environment: { ...environmentOf(cluster, url, port), ...environment },
     readyPath: '/health/ready',
+    probe,
   })
   return {
     ...server,

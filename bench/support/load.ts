@@ -13,10 +13,12 @@ export interface Job {
   operations?: number
   /** Arrivals; left out, each client asks as soon as it has its answer. */
   perSecond?: number
+  /** Makes what so many operations need before the clock starts. */
+  make?: number
 }
 
 export interface JobReport {
-  /** Answered, whether rightly or not. */
+  /** Answered as they should be. */
   operations: number
   errors: number
   firstError: string | undefined

@@ -13,12 +13,25 @@ export function printResult(result: NamedResult): void {
 
 /** Name and value of each figure that there is. */
 function rowsOf(result: NamedResult): [string, string][] {
-  const { cpu, libraryCpu, signatureCpu, ratio, inSignatures, latency, asked, askedAlone, loop, poolWait } = result
+  const {
+    overAgainst,
+    cpu,
+    libraryCpu,
+    signatureCpu,
+    ratio,
+    inSignatures,
+    latency,
+    asked,
+    askedAlone,
+    loop,
+    poolWait,
+  } = result
   const rows: [string, string | undefined][] = [
     ['CPU, µs', cpu && `server ${figure(cpu.server)}, PostgreSQL ${figure(cpu.postgres)}`],
     ['CPU of the library, µs', libraryCpu === undefined ? undefined : figure(libraryCpu)],
     ['bare signature, µs', signatureCpu && listOf(signatureCpu)],
     ['server over library', ratio === undefined ? undefined : `${figure(ratio)} ×`],
+    ['server over the other', overAgainst === undefined ? undefined : `${figure(overAgainst)} ×`],
     ['server + PostgreSQL', inSignatures === undefined ? undefined : `${figure(inSignatures)} signatures`],
     ['most in a second', result.perSecond === undefined ? undefined : figure(result.perSecond)],
     [

@@ -35,13 +35,21 @@ export interface ProcessOptions {
   environment: Readonly<Record<string, string>>
   /** Answers 200 once it is ready. */
   readyPath: string
+  /** False: nothing rides along, and nothing can be asked of it. */
+  probe?: boolean
 }
 
 const PATIENCE_MS = 30_000
 const PROBE = join(import.meta.dirname, 'probe.ts')
 
 /** Starts `node <main>` with this environment and nothing else; its output is thrown away, its errors are told when it ends early. */
-export async function startProcess({ main, port, environment, readyPath }: ProcessOptions): Promise<MeasuredProcess> {
+export async function startProcess({
+  main,
+  port,
+  environment,
+  readyPath,
+  probe = true,
+}: ProcessOptions): Promise<MeasuredProcess> {
   const directory = mkdtempSync(join(tmpdir(), 'grantry-probe-'))
   const errors = join(directory, 'errors')
   const output = openSync(errors, 'w')
@@ -49,8 +57,7 @@ export async function startProcess({ main, port, environment, readyPath }: Proce
   const child = spawn(process.execPath, [main], {
     env: {
       PATH: process.env.PATH ?? '',
-      NODE_OPTIONS: `--import=${PROBE}`,
-      PROBE_DIRECTORY: directory,
+      ...(probe && { NODE_OPTIONS: `--import=${PROBE}`, PROBE_DIRECTORY: directory }),
       ...environment,
     },
     // Away from the checkout, whose .env is for somebody else.

@@ -1,6 +1,6 @@
 /** Browser sessions for virtual clients: signed in, and with the app's consent remembered. */
 import { Visitor } from '../../test/support/visitor.ts'
-import { AUDIENCES, PASSWORD, REDIRECT_URI, SCOPES, type SeededClient } from './seed.ts'
+import { APP_SCOPE, AUDIENCES, PASSWORD, REDIRECT_URI, type SeededClient, type SeededPerson } from './names.ts'
 import type { Grantry } from './grantry.ts'
 import type { BareLibrary } from './library.ts'
 import { forwardedHeaders, type Target } from './workload.ts'
@@ -30,13 +30,11 @@ class ProxiedVisitor extends Visitor {
   }
 }
 
-export const APP_SCOPE = ['openid', 'offline_access', ...SCOPES].join(' ')
-
 /** Signs these people in, one after the other, and has them allow the app what it asks for. */
-export async function signIn(target: Target, app: SeededClient, people: readonly string[]): Promise<Session[]> {
+export async function signIn(target: Target, app: SeededClient, people: readonly SeededPerson[]): Promise<Session[]> {
   const sessions: Session[] = []
   const client = { client_id: app.id, client_secret: app.secret, redirect_uri: REDIRECT_URI }
-  for (const [index, username] of people.entries()) {
+  for (const [index, { username }] of people.entries()) {
     const visitor = new ProxiedVisitor(target, index)
     const parameters = { prompt: 'consent' }
     const options = { scope: APP_SCOPE, resource: AUDIENCES.RS256, parameters }

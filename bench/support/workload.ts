@@ -7,15 +7,20 @@ import type { Answer, Call } from './http-connection.ts'
 export interface Workload {
   /** What is measured. */
   run: Phase
-  /** What must have happened before, such as codes that were issued; not measured. */
+  /** What must have been asked before, such as for codes; not measured. */
   prepare?: Phase
+  /** What must have been made before that needs no server, enough for so many operations; not measured. */
+  make?(operations: number): void | Promise<void>
 }
 
 export interface Phase {
-  /** The next request of this client, which waits for no answer now. @returns undefined when there is nothing left to ask */
+  /** The first request of this client's next operation. @returns undefined when there is nothing left to ask */
   next(client: number): Call | undefined
-  /** @throws when the answer is not what it should be: an error is no operation */
-  take(client: number, answer: Answer): void
+  /**
+   * @returns the next request of the same operation, undefined after its last
+   * @throws when the answer is not what it should be: an error is no operation
+   */
+  take(client: number, answer: Answer): Call | undefined
 }
 
 /** Where a workload is aimed at, by its names. */
@@ -35,6 +40,19 @@ export function forwardedHeaders(issuer: string, client: number): Record<string,
 }
 
 /** @throws with the beginning of what came instead */
-export function requireStatus({ status, body }: Answer, expected: number): void {
+export function expectStatus({ status, body }: Answer, expected: number): undefined {
   if (status !== expected) throw new Error(`${status} instead of ${expected}: ${body.slice(0, 300)}`)
+}
+
+export function form(
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  parameters: Readonly<Record<string, string>>,
+): Call {
+  return {
+    method: 'POST',
+    path,
+    headers: { ...headers, 'Content-Type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams(parameters).toString(),
+  }
 }

@@ -1,14 +1,15 @@
 /** What an app does with its people's sessions: authorization requests, and the exchange of what comes back. */
 import { createHash, randomBytes } from 'node:crypto'
 import { headerOf, type Answer, type Call } from '../support/http-connection.ts'
-import { APP_SCOPE, type Cookies, type Session } from '../support/sign-in.ts'
-import { basic, REDIRECT_URI, type SeededClient } from '../support/seed.ts'
-import { forwardedHeaders, requireStatus } from '../support/workload.ts'
+import type { Cookies, Session } from '../support/sign-in.ts'
+import { APP_SCOPE, basic, PERSON_SCOPE, REDIRECT_URI, type SeededClient } from '../support/names.ts'
+import { expectStatus, form, forwardedHeaders } from '../support/workload.ts'
 
 export interface AppSettings {
   issuer: string
   app: SeededClient
-  audience: string
+  /** Left out, the tokens are for the userinfo endpoint alone. */
+  audience?: string
   /** Of each virtual client. */
   sessions: Session[]
 }
@@ -33,8 +34,8 @@ export function createApp({ issuer, app, audience, sessions }: AppSettings) {
         client_id: app.id,
         redirect_uri: REDIRECT_URI,
         response_type: 'code',
-        scope: APP_SCOPE,
-        resource: audience,
+        scope: audience === undefined ? PERSON_SCOPE : APP_SCOPE,
+        ...(audience !== undefined && { resource: audience }),
         state: 'a-state',
         code_challenge: createHash('sha256').update(verifier).digest('base64url'),
         code_challenge_method: 'S256',
@@ -45,7 +46,7 @@ export function createApp({ issuer, app, audience, sessions }: AppSettings) {
     },
     /** @throws when it does not lead back to the app with a code */
     takeAuthorization(client: number, answer: Answer): Code {
-      requireStatus(answer, 303)
+      expectStatus(answer, 303)
       keepCookies(sessions[client % sessions.length]!.cookies, answer)
       const code = new URL(headerOf(answer, 'location') ?? '', issuer).searchParams.get('code')
       if (code === null) throw new Error(`no code but ${headerOf(answer, 'location')}`)
@@ -63,7 +64,7 @@ export function createApp({ issuer, app, audience, sessions }: AppSettings) {
       token(client, { grant_type: 'refresh_token', refresh_token: refreshToken }),
     /** @throws when any of the three tokens is missing */
     takeTokens(answer: Answer): Tokens {
-      requireStatus(answer, 200)
+      expectStatus(answer, 200)
       const tokens = JSON.parse(answer.body) as Tokens
       if (!tokens.access_token || !tokens.id_token || !tokens.refresh_token) throw new Error('a token is missing')
       return tokens
@@ -71,12 +72,7 @@ export function createApp({ issuer, app, audience, sessions }: AppSettings) {
   }
 
   function token(client: number, parameters: Record<string, string>): Call {
-    const headers = {
-      ...forwardedHeaders(issuer, client),
-      'Content-Type': 'application/x-www-form-urlencoded',
-      Authorization: basic(app),
-    }
-    return { method: 'POST', path: '/token', headers, body: new URLSearchParams(parameters).toString() }
+    return form('/token', { ...forwardedHeaders(issuer, client), Authorization: basic(app) }, parameters)
   }
 }
 

@@ -1,5 +1,5 @@
-import { basic, type SeededClient } from '../support/seed.ts'
-import { forwardedHeaders, requireStatus, type Workload } from '../support/workload.ts'
+import { basic, type SeededClient } from '../support/names.ts'
+import { expectStatus, form, forwardedHeaders, type Workload } from '../support/workload.ts'
 
 export interface Settings {
   issuer: string
@@ -9,19 +9,13 @@ export interface Settings {
 
 /** A service asks for an access token, again and again. */
 export function create({ issuer, service, audience }: Settings): Workload {
-  const body = new URLSearchParams({ grant_type: 'client_credentials', resource: audience }).toString()
-  const run = {
-    next: (client: number) => ({ method: 'POST', path: '/token', headers: headersOf(client), body }),
-    take(_client: number, answer: Parameters<typeof requireStatus>[0]) {
-      requireStatus(answer, 200)
+  const authorization = basic(service)
+  const parameters = { grant_type: 'client_credentials', resource: audience }
+  return {
+    run: {
+      next: (client) =>
+        form('/token', { ...forwardedHeaders(issuer, client), Authorization: authorization }, parameters),
+      take: (_client, answer) => expectStatus(answer, 200),
     },
   }
-  function headersOf(client: number): Record<string, string> {
-    return {
-      ...forwardedHeaders(issuer, client),
-      'Content-Type': 'application/x-www-form-urlencoded',
-      Authorization: basic(service),
-    }
-  }
-  return { run }
 }

@@ -8,14 +8,20 @@ export function create(settings: AppSettings): Workload {
   return {
     prepare: {
       next: (client) => app.authorization(client),
-      take: (client, answer) => void codes.push(app.takeAuthorization(client, answer)),
+      take(client, answer) {
+        codes.push(app.takeAuthorization(client, answer))
+        return undefined
+      },
     },
     run: {
       next(client) {
         const code = codes.shift()
         return code && app.exchange(client, code)
       },
-      take: (_client, answer) => void app.takeTokens(answer),
+      take(_client, answer) {
+        app.takeTokens(answer)
+        return undefined
+      },
     },
   }
 }

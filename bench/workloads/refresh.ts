@@ -1,3 +1,4 @@
+import type { Answer } from '../support/http-connection.ts'
 import type { Workload } from '../support/workload.ts'
 import { createApp, type AppSettings } from './app.ts'
 
@@ -5,14 +6,18 @@ import { createApp, type AppSettings } from './app.ts'
 export function create(settings: AppSettings): Workload {
   const app = createApp(settings)
   const chains: string[] = []
+  const keep = (client: number, answer: Answer) => {
+    chains[client] = app.takeTokens(answer).refresh_token
+    return undefined
+  }
   return {
     prepare: {
       next: (client) => (chains[client] === undefined ? app.exchange(client, settings.sessions[client]!) : undefined),
-      take: (client, answer) => void (chains[client] = app.takeTokens(answer).refresh_token),
+      take: keep,
     },
     run: {
       next: (client) => app.refresh(client, chains[client]!),
-      take: (client, answer) => void (chains[client] = app.takeTokens(answer).refresh_token),
+      take: keep,
     },
   }
 }

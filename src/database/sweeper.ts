@@ -75,6 +75,8 @@ interface Part {
   table: string
   take(bounds: Bounds): Promise<BatchResult>
   pace: Pace
+  /** Where a round that was not done goes on. */
+  from: string | null
 }
 
 function partsOf({ pool }: Pick<Database, 'pool'>, expired: readonly Expired[], options: SweepOptions): Part[] {
@@ -83,6 +85,7 @@ function partsOf({ pool }: Pick<Database, 'pool'>, expired: readonly Expired[], 
     table,
     take,
     pace: createPace(most === undefined ? {} : { most: Math.min(most, batch ?? most) }),
+    from: null,
   })
   return [
     ...expired.flatMap((rows) => [
@@ -115,24 +118,22 @@ async function goRound(parts: readonly Part[], options: RoundOptions): Promise<{
   return { rows, isDone }
 }
 
-async function sweepPart(
-  { table, take, pace }: Part,
-  options: RoundOptions,
-): Promise<{ rows: number; isDone: boolean }> {
+async function sweepPart(part: Part, options: RoundOptions): Promise<{ rows: number; isDone: boolean }> {
+  const { table, take, pace } = part
   const { onSwept, log, tableMs = TABLE_MS, signal } = options
   const deadline = performance.now() + tableMs
   const rest = (milliseconds: number) => delay(milliseconds, undefined, { signal }).catch(() => undefined)
   let rows = 0
   let faults = 0
-  let from: string | null = null
   while (!signal.aborted && performance.now() < deadline) {
     const began = performance.now()
     try {
-      const { gone, isFull, until } = await take({ limit: pace.batch(), from })
+      const { gone, isFull, until } = await take({ limit: pace.batch(), from: part.from })
       if (gone > 0) onSwept?.(table, gone)
       rows += gone
       faults = 0
-      from = until
+      // Rows that were held, and passed over, have their turn when all the others have gone.
+      part.from = isFull ? until : null
       const pause = pace.took(performance.now() - began, isFull)
       if (!isFull) return { rows, isDone: true }
       await rest(pause)

@@ -94,10 +94,7 @@ export async function createAuthServer(
   try {
     const telemetry = await createTelemetry(config, log)
     const { metrics, tracing } = telemetry
-    lifecycle.add('telemetry', async () => {
-      metrics.stop()
-      await tracing?.stop()
-    })
+    lifecycle.add('traces', () => tracing?.stop())
     const { poolMax, dataDirectory, url } = config.database
     const db = await connectDatabase({ url, dataDirectory, poolMax, log })
     lifecycle.add('database', () => db.close())

@@ -62,7 +62,6 @@ export interface Metrics {
   collect: () => Promise<CollectedMetrics>
   /** Everything, for another process to add up. */
   snapshot: () => Promise<MetricSnapshot[]>
-  stop: () => void
 }
 
 export interface CollectedMetrics {
@@ -96,7 +95,6 @@ export const noMetrics: Metrics = {
   gauges: nothing,
   collect: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: '' }),
   snapshot: () => Promise.resolve([]),
-  stop: nothing,
 }
 
 /** @param isOn whether anybody will ask; without, `noMetrics` */

@@ -51,7 +51,6 @@ export function createPrometheusMetrics({ version }: { version: string }): Metri
     gauges: (gauges, read) => collectGauges(registry, gauges, read),
     collect: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
     snapshot: async () => (await registry.getMetricsAsJSON()) as unknown as MetricSnapshot[],
-    stop: () => registry.clear(),
   }
 }
 

@@ -28,17 +28,18 @@ export interface Worker {
 export interface Parent {
   on(event: 'message', listener: (message: unknown) => void): unknown
   off(event: 'message', listener: (message: unknown) => void): unknown
-  send?: ((message: Reply) => unknown) | undefined
+  /** The callback is called when it is written, or can't be. */
+  send?: (message: Reply, handle: undefined, options: undefined, callback: () => void) => unknown
 }
 
 const PATIENCE_MS = 3000
 
 export interface WorkerMetrics {
-  collect(): Promise<CollectedMetrics>
+  collect: () => Promise<CollectedMetrics>
   /** To be called with every message of a worker. */
-  onMessage(worker: Pick<Worker, 'id'>, message: unknown): void
+  onMessage: (worker: Pick<Worker, 'id'>, message: unknown) => void
   /** To be called when a worker has ended. */
-  onExit(worker: Pick<Worker, 'id'>): void
+  onExit: (worker: Pick<Worker, 'id'>) => void
 }
 
 /** @param workers those that run now */
@@ -98,7 +99,10 @@ export function answerForWorker(
 ): { stop(): Promise<void> } {
   async function tell(id: number | undefined): Promise<void> {
     const metrics = await snapshot().catch(() => [])
-    parent.send?.({ type: 'grantry:metrics', id, metrics })
+    await new Promise<void>((resolve) => {
+      if (!parent.send) return resolve()
+      parent.send({ type: 'grantry:metrics', id, metrics }, undefined, undefined, resolve)
+    })
   }
   const listener = (message: unknown): void => {
     if (isQuestion(message)) void tell(message.id)

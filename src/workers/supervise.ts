@@ -5,6 +5,7 @@ import { readyLines } from '../development/ready-lines.ts'
 import type { Development } from '../development/development.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createCrew, type Crew } from './crew.ts'
+import { tellCrewMetrics } from './crew-metrics.ts'
 import { startDemo } from './start-demo.ts'
 import { stopSignals } from './stop-signals.ts'
 
@@ -29,7 +30,9 @@ export async function supervise(config: Config, log: Logger, env: NodeJS.Process
   const renew = renewal(crew, log)
   process.on('SIGUSR2', renew)
   let development: Development | undefined
+  let metrics: Awaited<ReturnType<typeof tellCrewMetrics>>
   try {
+    metrics = await tellCrewMetrics(config, log)
     // A signal may come before they serve.
     const started = crew.start()
     const early = await Promise.race([started, signals.first])
@@ -43,6 +46,7 @@ export async function supervise(config: Config, log: Logger, env: NodeJS.Process
     const stuck = setTimeout(() => crew.kill(), config.shutdown.deadlineMs + STUCK_AFTER_MS)
     await Promise.all([development?.close(), crew.stop()])
     clearTimeout(stuck)
+    await metrics?.stop()
     signals.forget()
   }
 }

@@ -2,6 +2,7 @@ import cluster from 'node:cluster'
 import { loadConfig } from '../config/load.ts'
 import { explain } from '../lib/explain.ts'
 import { createLogger } from '../telemetry/logger.ts'
+import { answerForWorker } from '../telemetry/worker-metrics.ts'
 import { warnOfConnections } from './connections.ts'
 import { ours, type FromWorker, type ToWorker } from './messages.ts'
 import { startServer } from './start-server.ts'
@@ -68,7 +69,8 @@ async function work({ env, isFirst, giveUp }: WorkerOptions): Promise<void> {
   const { deadlineMs } = config.shutdown
   // A start that hangs must not keep an instance that is to end.
   void ended.then(() => setTimeout(giveUp, deadlineMs + STUCK_AFTER_MS).unref())
-  const { server } = await startServer(config, log, { listensEarly: isFirst })
+  const { server } = await startServer(config, log, { listensEarly: isFirst, isWorker: true })
+  const metrics = config.metrics && answerForWorker(server.metrics.snapshot)
   void tell({ grantry: 'ready' })
   if (isFirst) await Promise.race([opened, ended])
   await server.listen()
@@ -77,4 +79,5 @@ async function work({ env, isFirst, giveUp }: WorkerOptions): Promise<void> {
   const how = await ended
   // Only the end of the instance is news to balancers.
   await stopServer(server, how === 'stop' ? config.shutdown : { delayMs: 0, deadlineMs }, { quietly: how === 'retire' })
+  if (process.connected) await metrics?.stop()
 }

@@ -15,7 +15,10 @@ class FakeWorker extends EventEmitter implements Worker {
   constructor(id: number, tell: (worker: FakeWorker, message: unknown) => void) {
     super()
     this.id = id
-    const send = (message: unknown) => tell(this, structuredClone(message))
+    const send = (message: unknown, _handle: unknown, _options: unknown, done: () => void) => {
+      tell(this, structuredClone(message))
+      done()
+    }
     this.answering = answerForWorker(() => Promise.resolve(this.snapshot()), Object.assign(this.parent, { send }))
   }
 

@@ -1,14 +1,15 @@
-/** Every flow is run, every secret that it issued is remembered, and then nothing may be found of any of them. */
+/** Every flow is run, every secret that it issued is remembered, and then nothing may be found of any of them: in database, log, metrics, traces. */
 import test from 'ava'
 import { createApiKey } from '../../src/registry/api-keys/create.ts'
 import { rotateSecret } from '../../src/registry/clients/rotate-secret.ts'
 import { createWebhook } from '../../src/registry/webhooks/create.ts'
 import { rotateWebhookSecret } from '../../src/registry/webhooks/rotate-secret.ts'
 import { parseMasterKeys } from '../../src/lib/master-key.ts'
-import { startAuthServer } from '../support/auth-server.ts'
+import { freePort, startAuthServer } from '../support/auth-server.ts'
 import { approve, askForCode, buildDeviceClient, poll } from '../support/device.ts'
 import { API, buildClient, buildResource, buildUser } from '../support/registry.ts'
 import { redeem, refresh, token, Visitor } from '../support/visitor.ts'
+import { startTraceCollector } from '../support/trace-collector.ts'
 import { startReceiver } from '../support/webhook-receiver.ts'
 
 /** Keeps every cookie value, and every hidden address, that this browser was ever given. */
@@ -28,7 +29,16 @@ class RememberingVisitor extends Visitor {
 
 test('no code, token, session or interaction id, secret or password is in the database or the log', async (t) => {
   const masterKey = Buffer.from('a master key of thirty-two bytes').toString('base64url')
-  const settings = { MASTER_KEY: masterKey, LOG_LEVEL: 'trace', TOKEN_EVENTS: 'each' }
+  const collector = await startTraceCollector(t)
+  const metricsPort = String(await freePort())
+  const settings = {
+    MASTER_KEY: masterKey,
+    LOG_LEVEL: 'trace',
+    TOKEN_EVENTS: 'each',
+    METRICS_PORT: metricsPort,
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_HEADERS: 'x-key=a%20key%20of%20the%20collector',
+  }
   const { issuer, db, logs } = await startAuthServer(t, settings)
   const receiver = await startReceiver(t)
   const sealing = { masterKeys: parseMasterKeys(masterKey), allowPrivate: true }
@@ -53,6 +63,7 @@ test('no code, token, session or interaction id, secret or password is in the da
 
   const secrets: (string | undefined)[] = [
     masterKey,
+    'a key of the collector',
     person.password,
     password,
     web.client_secret,
@@ -128,12 +139,18 @@ test('no code, token, session or interaction id, secret or password is in the da
   }
   const log = JSON.stringify(logs)
   const sent = JSON.stringify(receiver.all)
+  const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
+  await collector.until((spans) => spans.some(({ name }) => name === 'POST /revoke'))
+  const traces = JSON.stringify(collector.spans)
   t.true(dump.includes(web.client_id) && log.includes('/token'), 'there is something to search in')
+  t.true(metrics.includes('route="/token"') && traces.includes('POST /token'), 'there is something to search in')
   for (const secret of known) {
     for (const [place, text] of [
       ['database', dump],
       ['log', log],
       ['deliveries', sent],
+      ['metrics', metrics],
+      ['traces', traces],
     ] as const) {
       for (const form of formsOf(secret)) t.false(text.includes(form), `${secret} is in the ${place}`)
     }

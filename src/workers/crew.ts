@@ -1,6 +1,7 @@
 import type { Worker } from 'node:cluster'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../telemetry/logger.ts'
+import { cutWhatNobodyTook } from './hand-over.ts'
 import { ours, type FromWorker, type ToWorker } from './messages.ts'
 
 export interface CrewOptions {
@@ -55,6 +56,7 @@ export function createCrew({ size, fork, log }: CrewOptions): Crew {
   function launch(isFirst: boolean): Worker {
     const worker = fork(isFirst)
     all.add(worker)
+    cutWhatNobodyTook(worker)
     worker.once('exit', () => all.delete(worker))
     // A channel that breaks while it is written to: `exit` tells the rest.
     worker.on('error', () => undefined)
@@ -192,5 +194,6 @@ function heard(worker: Worker, word: 'ready' | 'opened'): Promise<void> {
       )
     worker.on('message', onMessage)
     worker.on('exit', onExit)
+    if (worker.isDead()) onExit(worker.process.exitCode, worker.process.signalCode)
   })
 }

@@ -1,3 +1,4 @@
+import { connectionsOf } from '../workers/connections.ts'
 import type { Examination, Finding } from './finding.ts'
 
 const MOST_DRIFT_MS = 2000
@@ -39,10 +40,10 @@ export async function checkDatabase({ config, db }: Examination): Promise<Findin
     const detail = 'synchronous_commit is off: a crash forgets the last rotations, and clients lose their tokens'
     findings.push({ check, status: 'warn', detail, mend: 'set synchronous_commit = on' })
   }
-  const wanted = config.database.poolMax + 1
+  const wanted = connectionsOf(config)
   if (wanted * 2 > settings.max_connections) {
     const detail = `one instance may open ${wanted} of ${settings.max_connections} connections: no room for a second one during an upgrade`
-    findings.push({ check, status: 'warn', detail, mend: 'raise max_connections or lower DATABASE_POOL_MAX' })
+    findings.push({ check, status: 'warn', detail, mend: 'raise max_connections, or lower DATABASE_POOL_MAX or WEB_CONCURRENCY' })
   }
   if (config.production && settings.superuser) {
     const mend = 'give Grantry a role of its own that owns its database and nothing else'

@@ -106,6 +106,6 @@ test.serial('SIGTERM under load: draining is told first, everything taken is ans
   await load.stop()
   t.deepEqual([load.lost, Object.keys(load.answered)], [[], ['200']])
   t.true(load.refused > 0)
-  t.is(requests().length - before, load.answered[200])
+  t.is(requests().length - before, load.answered[200] ?? 0)
   t.true(pids.every((pid) => !isAlive(pid)))
 })

@@ -159,7 +159,7 @@ export async function createAuthServer(
     const overload = createShedding({ config, log, db, renderer }, metrics.shed)
     lifecycle.add('overload', () => overload.stop())
 
-    const passwords = createPasswords(log)
+    const passwords = createPasswords(config, log)
     lifecycle.add('passwords', () => passwords.stop())
 
     const stopping = new AbortController()

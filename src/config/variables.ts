@@ -182,7 +182,7 @@ export const variables = {
   },
   AUTHORIZATIONS_PER_MINUTE: {
     about:
-      'Authorization requests that one address may make in a minute, on each instance; every one leaves a row for some minutes.',
+      'Authorization requests that one address may make in a minute, on each process; every one leaves a row for some minutes.',
     unset: '600',
     parse: wholeNumber(1, 1_000_000),
   },

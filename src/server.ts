@@ -135,7 +135,7 @@ export async function createAuthServer(
 
     const owners = (owner: string) => rightsOf(db, owner)
     const watch = (strangers: Strangers) => traceStrangers(strangers, tracing, webhookDeliveries)
-    const events = await startEvents({ db, masterKeys, log, rightsOf: owners, webhooks: config.webhooks, watch })
+    const events = await startEvents({ db, masterKeys, log, election, rightsOf: owners, webhooks: config.webhooks, watch })
     lifecycle.add('events', () => events.stop())
 
     const tokenCounts = startTokenCounts({ pool: db.pool, log, mode: config.events.tokens })

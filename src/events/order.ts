@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Database } from '../database/connect.ts'
+import type { Election } from '../database/election.ts'
 import { createTurns } from '../lib/turns.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
@@ -44,11 +45,28 @@ export async function putInOrder(pool: Pick<Database['pool'], 'query'>): Promise
   return total
 }
 
-/** Puts events in order as they are written, forever. Every instance does it; whoever comes first does the work. */
-export async function startOrdering({ db, log }: { db: Database; log: Logger }): Promise<{ stop(): Promise<void> }> {
+export interface OrderingOptions {
+  db: Database
+  log: Logger
+  /** Left out by a command that runs beside servers: it comes at every hint. */
+  election?: Pick<Election, 'lead'> | undefined
+}
+
+/**
+ * Puts events in order as they are written, forever. Any number of instances may do it at once, but then all come at every
+ * hint and all but one come for nothing. So one is elected to come; the others look from time to time, and are the reason
+ * why nothing waits when that one dies.
+ */
+export async function startOrdering({ db, log, election }: OrderingOptions): Promise<{ stop(): Promise<void> }> {
   const stopping = new AbortController()
   const turns = createTurns({ everyMs: POLL_MS })
-  const unlisten = await db.listen(WRITTEN, () => turns.nudge())
+  const duty = election?.lead('order-events', async (signal) => {
+    turns.nudge()
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+  })
+  const unlisten = await db.listen(WRITTEN, () => {
+    if (duty?.isLeader() ?? true) turns.nudge()
+  })
   const running = run()
 
   async function run(): Promise<void> {
@@ -68,6 +86,7 @@ export async function startOrdering({ db, log }: { db: Database; log: Logger }):
     async stop() {
       stopping.abort()
       turns.nudge()
+      await duty?.stop()
       await unlisten()
       await running
     },

@@ -1,4 +1,5 @@
 import type { Database } from '../database/connect.ts'
+import type { Election } from '../database/election.ts'
 import type { MasterKeys } from '../lib/master-key.ts'
 import { createLifecycle } from '../lib/lifecycle.ts'
 import { createStrangers, type Strangers } from '../outbound/stranger.ts'
@@ -13,6 +14,7 @@ export interface EventsOptions {
   db: Database
   masterKeys: MasterKeys
   log: Logger
+  election: Pick<Election, 'lead'>
   rightsOf: RightsOf
   webhooks: { allowPrivate: boolean; timeoutSeconds: number }
   /** Puts somebody who watches in front of the requests to webhooks. */
@@ -30,12 +32,12 @@ const CONNECTIONS_TO_A_HOST = 64
 
 /** Everything that happens with events after they are written: order, feed, followers, webhooks. */
 export async function startEvents(options: EventsOptions): Promise<Events> {
-  const { db, masterKeys, log, rightsOf, webhooks, watch = (strangers) => strangers } = options
+  const { db, masterKeys, log, election, rightsOf, webhooks, watch = (strangers) => strangers } = options
 
   const lifecycle = createLifecycle({ onError: (name, err) => log.error({ err, part: name }, 'did not stop well') })
   const { allowPrivate, timeoutSeconds } = webhooks
   try {
-    const ordering = await startOrdering({ db, log })
+    const ordering = await startOrdering({ db, log, election })
     lifecycle.add('order', () => ordering.stop())
     const feed = await openEventFeed({ db, log })
     lifecycle.add('feed', () => feed.close())

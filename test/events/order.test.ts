@@ -1,12 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import { connectDatabase, type Database } from '../../src/database/connect.ts'
+import { createElection } from '../../src/database/election.ts'
 import { HistoryGoneError, openEventFeed, UnknownPositionError, type EventFeed } from '../../src/events/feed.ts'
 import { putInOrder, startOrdering } from '../../src/events/order.ts'
 import { appendEvent } from '../../src/events/outbox.ts'
 import { sweepEvents } from '../../src/events/retention.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { testDatabase, type TestDatabase } from '../support/database.ts'
+import { until } from '../support/embedded.ts'
 
 const log = createLogger({ level: 'silent' })
 
@@ -101,6 +103,49 @@ test('putting in order twice at once gives every event one position', async (t) 
     positions,
     Array.from({ length: 30 }, (_, n) => n + 1),
   )
+})
+
+test('of two instances one comes for every event, and when it is gone the other does', async (t) => {
+  const db = await testDatabase(t)
+  const asked = [0, 0]
+  const orderings = await Promise.all(
+    [db, await instance(t, db)].map(async (own, index) => {
+      const election = createElection({ db: own, log })
+      t.teardown(() => election.close())
+      const query = () => {
+        asked[index]! += 1
+        return own.pool.query('select 0 as placed')
+      }
+      const counted = { ...own, pool: { query } } as unknown as Database
+      return startOrdering({ db: counted, log, election })
+    }),
+  )
+  // Both look at the beginning.
+  await until(() => asked.every((times) => times > 0) && Math.max(...asked) > 1)
+  /** How often each comes for ten events, and how often at most by time alone. */
+  const came = async (): Promise<{ times: number[]; byTime: number }> => {
+    const before = [...asked]
+    const began = performance.now()
+    for (let n = 0; n < 10; n += 1) {
+      const sum = asked[0]! + asked[1]!
+      await write(db, String(n))
+      await until(() => asked[0]! + asked[1]! > sum)
+    }
+    const byTime = (performance.now() - began) / 1000 + 1
+    return { times: asked.map((times, index) => times - before[index]!), byTime }
+  }
+  const first = await came()
+  const leader = first.times[0]! > first.times[1]! ? 0 : 1
+  const other = 1 - leader
+  t.true(first.times[other]! <= first.byTime, JSON.stringify(first))
+  t.true(first.times[leader]! >= 10 - first.times[other]!)
+  await orderings[leader]!.stop()
+  const sum = asked[other]!
+  await until(() => asked[other]! > sum)
+  const second = await came()
+  t.is(second.times[leader], 0)
+  t.true(second.times[other]! >= 10)
+  await orderings[other]!.stop()
 })
 
 test('a reader who was away for longer than events are kept is told so; one from the future too', async (t) => {

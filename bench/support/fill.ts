@@ -53,7 +53,7 @@ export async function fill(databaseUrl: string, { expired, live }: Filling, { ap
     live: String(live),
     tokens: String(Math.ceil((expired + live) / 20)),
   }
-  const put = (text: string) => text.replaceAll(/\$(\w+)/g, (_, name: string) => `${values[name]}`)
+  const put = (text: string) => text.replaceAll(/\$(\w+)/g, (_, name: string) => values[name]!)
   try {
     // Foreign keys hold, as all rows refer to what was made here: to check each would take longer than to write it.
     await client.query(

@@ -119,7 +119,7 @@ async function goRound(parts: readonly Part[], options: RoundOptions): Promise<{
 }
 
 async function sweepPart(part: Part, options: RoundOptions): Promise<{ rows: number; isDone: boolean }> {
-  const { table, take, pace } = part
+  const { table, pace } = part
   const { onSwept, log, tableMs = TABLE_MS, signal } = options
   const deadline = performance.now() + tableMs
   const rest = (milliseconds: number) => delay(milliseconds, undefined, { signal }).catch(() => undefined)
@@ -128,7 +128,7 @@ async function sweepPart(part: Part, options: RoundOptions): Promise<{ rows: num
   while (!signal.aborted && performance.now() < deadline) {
     const began = performance.now()
     try {
-      const { gone, isFull, until } = await take({ limit: pace.batch(), from: part.from })
+      const { gone, isFull, until } = await part.take({ limit: pace.batch(), from: part.from })
       if (gone > 0) onSwept?.(table, gone)
       rows += gone
       faults = 0

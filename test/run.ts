@@ -1,6 +1,7 @@
 /**
  * `npm test [files or ava options]`: one PostgreSQL for the whole run, a migrated template in it, then ava. The last line is
  * `N passed, N failed` (and `, N skipped`); nothing passed is a failure. It leaves neither a process nor a directory behind.
+ * Without arguments all files run in a few lanes (lanes/run-lane.ts), else each in a process of its own.
  *
  * TEST_DATABASE_URL names a PostgreSQL to use instead; its role must be allowed to create databases.
  */
@@ -21,12 +22,14 @@ import { createKeyRing } from '../src/keys/ring.ts'
 import { createLifecycle } from '../src/lib/lifecycle.ts'
 import { newMasterKey, parseMasterKeys } from '../src/lib/master-key.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
+import { allTestFiles, createQueue } from './lanes/queue.ts'
 import { withDatabase } from './support/database-url.ts'
 import { createTally } from './support/tap.ts'
 
 const ROOM_BYTES = 1024 ** 3
 const root = dirname(import.meta.dirname)
 const ava = join(root, 'node_modules', '.bin', 'ava')
+const LANES = join('test', 'lanes', 'ava.config.js')
 const log = createLogger({ level: 'warn' })
 const lifecycle = createLifecycle({ onError: (name, error) => console.error(`could not stop ${name}:`, error) })
 
@@ -145,11 +148,14 @@ async function query(url: string, statement: string): Promise<void> {
 }
 
 /** Runs ava and reads its TAP. Its exit status counts as well: it also fails for what no test line shows. */
-async function runAva(environment: Record<string, string>): Promise<number> {
+async function runAva(environment: Record<string, string> & { TMPDIR: string }): Promise<number> {
   const tally = createTally()
-  child = spawn(process.execPath, [ava, '--tap', ...process.argv.slice(2)], {
+  const asked = process.argv.slice(2)
+  const TEST_QUEUE = join(environment.TMPDIR, 'queue')
+  const filesLeft = asked.length === 0 ? createQueue(TEST_QUEUE, allTestFiles()) : () => []
+  child = spawn(process.execPath, [ava, '--tap', ...(asked.length === 0 ? ['--config', LANES] : asked)], {
     cwd: root,
-    env: { ...process.env, ...environment },
+    env: { ...process.env, ...environment, TEST_QUEUE },
     stdio: ['ignore', 'pipe', 'inherit'],
     // A process group of its own, so that nothing a broken test has started is left.
     detached: true,
@@ -161,13 +167,15 @@ async function runAva(environment: Record<string, string>): Promise<number> {
   })
   for await (const line of createInterface({ input: child.stdout! })) tally.read(line)
   const status = await ended
-  const { passed, failed, skipped } = tally.end({ brokenOff: breakOffReason(status, tally.failed) })
+  const { passed, failed, skipped } = tally.end({ brokenOff: breakOffReason(status, tally.failed, filesLeft()) })
   verdict = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
   return status === 0 && failed === 0 && passed > 0 && !interrupted ? 0 : 1
 }
 
-function breakOffReason(status: number, failed: number): string | undefined {
+/** A lane that crashes takes a file with it, and the last one all files that nobody had begun. */
+function breakOffReason(status: number, failed: number, filesLeft: string[]): string | undefined {
   if (interrupted) return 'interrupted'
+  if (filesLeft.length > 0) return `not run to their end: ${filesLeft.join(', ')}`
   return status !== 0 && failed === 0 ? 'a timeout, a crash, or no test found' : undefined
 }
 

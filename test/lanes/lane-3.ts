@@ -1,0 +1,3 @@
+import { runLane } from './run-lane.ts'
+
+await runLane()

@@ -1,4 +1,5 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises'
+import { PoolBusyError } from './pool.ts'
 
 /** Something that many requests ask of the database at the same time, each for itself. */
 export interface BatchOptions<Question, Answer> {
@@ -11,9 +12,12 @@ export interface BatchOptions<Question, Answer> {
   keyOf?: (question: Question) => string
   /** Most questions of one statement. */
   most?: number
+  /** How long anybody waits for an answer; then it is a passing fault. Milliseconds. */
+  patienceMs?: number
 }
 
 const MOST = 64
+const PATIENCE_MS = 3_000
 
 interface Waiting<Question, Answer> {
   question: Question
@@ -25,20 +29,26 @@ interface Waiting<Question, Answer> {
  * Questions that come while a statement is under way are asked together by the next. Nobody waits for company: alone, a
  * question goes out at once, and the busier the server is, the more of them share one round trip, one plan and one commit.
  * An answer is never older than its question: each statement begins after the last question that it answers was put.
+ *
+ * While a statement is stuck (behind a lock, in a network that swallows it) nobody queues behind it for long: when patience is
+ * over, those who wait get a passing fault, and until it is answered newcomers get it at once.
  */
 export function createBatch<Question, Answer>({
   ask,
   keyOf,
   most = MOST,
+  patienceMs = PATIENCE_MS,
 }: BatchOptions<Question, Answer>): (question: Question) => Promise<Answer> {
   let waiting: Waiting<Question, Answer>[] = []
   let isAsking = false
+  let isStuck = false
 
   async function askAll(): Promise<void> {
     while (waiting.length > 0) {
       // Requests that are read from their sockets in the same turn of the loop go together.
       await endOfTurn()
       const batch = next()
+      const impatience = setTimeout(() => giveUp(batch), patienceMs)
       try {
         const answers = await ask(batch.map(({ question }) => question))
         if (answers.length !== batch.length) throw new Error('a batch has as many answers as questions')
@@ -46,8 +56,16 @@ export function createBatch<Question, Answer>({
       } catch (error) {
         for (const { reject } of batch) reject(error)
       }
+      clearTimeout(impatience)
+      isStuck = false
     }
     isAsking = false
+  }
+
+  function giveUp(batch: readonly Waiting<Question, Answer>[]): void {
+    isStuck = true
+    for (const { reject } of [...batch, ...waiting]) reject(stuck())
+    waiting = []
   }
 
   function next(): Waiting<Question, Answer>[] {
@@ -67,9 +85,14 @@ export function createBatch<Question, Answer>({
 
   return (question) =>
     new Promise((resolve, reject) => {
+      if (isStuck) return reject(stuck())
       waiting.push({ question, resolve, reject })
       if (isAsking) return
       isAsking = true
       void askAll()
     })
+}
+
+function stuck(): PoolBusyError {
+  return new PoolBusyError('the database does not answer in time, and others wait already')
 }

@@ -22,6 +22,8 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '7' },
     clients: { type: 'string', default: '16' },
     operations: { type: 'string', default: '1000000' },
+    warm: { type: 'string', default: '3000' },
+    people: { type: 'string', default: '64' },
     rows: { type: 'string', default: '200000' },
     'cpu-prof': { type: 'string' },
   },
@@ -32,6 +34,8 @@ const options: Options = {
   rounds: Number(values.rounds),
   clients: Number(values.clients),
   operations: Number(values.operations),
+  warmOperations: Number(values.warm),
+  people: Number(values.people),
   rows: Number(values.rows),
   profiles,
 }
@@ -67,7 +71,7 @@ async function runAll(wanted: readonly Scenario[]): Promise<Report> {
   try {
     const cluster = await startCluster()
     ends.push(() => cluster.close())
-    const template = await makeTemplate(cluster)
+    const template = await makeTemplate(cluster, options)
     const bench: Bench = {
       options,
       say: (line) => void process.stderr.write(`  ${line}\n`),

@@ -19,6 +19,10 @@ export interface Options {
   readonly operations: number
   /** Expired ones, that fill the database of `bounded`. */
   readonly rows: number
+  /** Operations before anything counts, for the compiler's sake. */
+  readonly warmOperations: number
+  /** Users in the database; at least as many as there are virtual clients. */
+  readonly people: number
   /** Where CPU profiles of the measured rounds go; undefined for none. */
   readonly profiles: string | undefined
 }
@@ -94,6 +98,8 @@ export interface Result {
   poolWait?: { p50: number; p99: number }
   /** Resident memory of the server processes at the end, MB. */
   memory?: number
+  /** Which part of the machine's CPU went to other programs meanwhile: figures of a busy machine are not worth much. */
+  others?: number
   /** What was used up first, by name. */
   bottleneck?: string
   verdicts?: Verdict[]

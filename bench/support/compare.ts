@@ -71,6 +71,7 @@ export async function compare(bench: Bench, subject: Subject): Promise<Result> {
     loop,
     poolWait,
     memory: Math.round(grantry.memory()),
+    others: median(rounds.map((round) => round.grantry.others)),
     bottleneck: bottleneckOf(full),
   }
 }

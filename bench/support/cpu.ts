@@ -25,6 +25,18 @@ export function processesOf(root: number): number[] {
   return found
 }
 
+/** µs that all cores of the machine have worked so far, for whomever (proc_stat(5); guests are in user time already). */
+export function machineCpu(): number {
+  const [user, nice, system, , , interrupts, softInterrupts] = (read('/proc/stat') ?? '')
+    .split(/\s+/)
+    .slice(1)
+    .map(Number)
+  return (
+    [user, nice, system, interrupts, softInterrupts].reduce<number>((sum, ticks) => sum + (ticks ?? 0), 0) *
+    MICROSECONDS_PER_TICK
+  )
+}
+
 /** Resident memory of a process and its descendants, in MB. */
 export function memoryOf(root: number): number {
   return processesOf(root).reduce((sum, pid) => sum + residentOf(pid), 0)

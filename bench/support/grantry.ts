@@ -1,5 +1,6 @@
 /** A server as it runs in production: behind a proxy that ends TLS, on a PostgreSQL of its own, with every limit on. */
 import { join } from 'node:path'
+import type { Options } from '../scenario.ts'
 import type { Cluster } from './cluster.ts'
 import { cpuOf } from './cpu.ts'
 import { freePort, startProcess, type MeasuredProcess } from './process.ts'
@@ -20,6 +21,7 @@ export interface Grantry extends MeasuredProcess {
   issuer: string
   databaseUrl: string
   seed: Seed
+  masterKey: string
   /** CPU of PostgreSQL so far, µs. */
   postgresCpu(): number
 }
@@ -51,13 +53,13 @@ export interface Template {
 }
 
 /** A database with schema, keys and seed, to be copied. */
-export async function makeTemplate(cluster: Cluster): Promise<Template> {
+export async function makeTemplate(cluster: Cluster, { people }: Pick<Options, 'people'>): Promise<Template> {
   const { name, url } = await cluster.createDatabase()
   const port = await freePort()
   const environment = environmentOf(cluster, url, port)
   const server = await startProcess({ main: MAIN, port, environment, readyPath: '/health/ready' })
   await server.close()
-  return { name, seed: await seed(url) }
+  return { name, seed: await seed(url, people) }
 }
 
 export async function startGrantry(
@@ -79,6 +81,7 @@ export async function startGrantry(
     issuer: environment.ISSUER ?? ISSUER,
     databaseUrl: url,
     seed: template.seed,
+    masterKey: cluster.masterKey,
     postgresCpu: () => cpuOf(cluster.pid),
   }
 }

@@ -51,6 +51,7 @@ function rowsOf(result: NamedResult): [string, string][] {
     ],
     ['wait for the pool, ms', poolWait && `p50 ${figure(poolWait.p50)}, p99 ${figure(poolWait.p99)}`],
     ['memory, MB', result.memory === undefined ? undefined : figure(result.memory)],
+    ['CPU of other programs', result.others === undefined ? undefined : `${figure(result.others * 100)} %`],
     ['bottleneck', result.bottleneck],
     ...Object.entries(result.figures ?? {}).map(([name, value]): [string, string] => [name, figure(value)]),
   ]

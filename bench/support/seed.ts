@@ -21,20 +21,18 @@ export interface Seed {
   apiKey: string
 }
 
-const PEOPLE = 64
-
 /** Fills a migrated database. */
-export async function seed(databaseUrl: string): Promise<Seed> {
+export async function seed(databaseUrl: string, people: number): Promise<Seed> {
   const log = createLogger({ level: 'silent' })
   const db = await connectDatabase({ url: databaseUrl, dataDirectory: '', poolMax: 4, log })
   try {
-    return await fill(db)
+    return await fill(db, people)
   } finally {
     await db.close()
   }
 }
 
-async function fill({ knex }: Pick<Database, 'knex'>): Promise<Seed> {
+async function fill({ knex }: Pick<Database, 'knex'>, count: number): Promise<Seed> {
   const actor = 'cli'
   const scopes = SCOPES.map((name) => ({ name, description: name, descriptionDe: null }))
   for (const [signingAlg, audience] of Object.entries(AUDIENCES) as [SignatureAlgorithm, string][]) {
@@ -47,7 +45,7 @@ async function fill({ knex }: Pick<Database, 'knex'>): Promise<Seed> {
   const service = await createClient(knex, { kind: 'service', name: 'Service', access, actor })
   const hasher = await hashingOnce()
   const people: SeededPerson[] = []
-  for (let index = 0; index < PEOPLE; index += 1) {
+  for (let index = 0; index < count; index += 1) {
     const username = `person${index}`
     const email = `${username}@example.com`
     const { id } = await createUser(

@@ -1,5 +1,7 @@
 /** One server under one kind of load, with the CPU that both sides of it needed. */
+import { availableParallelism } from 'node:os'
 import type { Asked, Bench, Result } from '../scenario.ts'
+import { machineCpu } from './cpu.ts'
 import type { Grantry } from './grantry.ts'
 import type { BareLibrary } from './library.ts'
 import { startLoad, type JobReport, type Load } from './load.ts'
@@ -20,11 +22,12 @@ export interface Aim {
 export interface Stretch extends JobReport {
   serverCpu: number
   postgresCpu: number
+  /** Of the time of all cores, which part went to programs that have nothing to do with this. */
+  others: number
 }
 
 /** Operations in a second, before any are measured: decides how much is prepared. */
 const FIRST_GUESS = 300
-const WARM_OPERATIONS = 3000
 const WARM_STRETCHES = 6
 
 export interface Ask {
@@ -52,7 +55,14 @@ export async function openSide(bench: Bench, aim: Aim, server: Server) {
     const report = await load.run(ask)
     const after = readCpu(server)
     if (ask.clients > 1 && ask.perSecond === undefined) perSecond = report.operations / report.seconds
-    return { ...report, serverCpu: after.server - before.server, postgresCpu: after.postgres - before.postgres }
+    const [serverCpu, postgresCpu] = [after.server - before.server, after.postgres - before.postgres]
+    const foreign = after.machine - before.machine - serverCpu - postgresCpu - report.ownCpu
+    return {
+      ...report,
+      serverCpu,
+      postgresCpu,
+      others: Math.min(1, Math.max(0, foreign / (report.seconds * 1e6 * availableParallelism()))),
+    }
   }
 
   async function stretch(ask: Ask): Promise<Stretch> {
@@ -69,7 +79,7 @@ export async function openSide(bench: Bench, aim: Aim, server: Server) {
      */
     async warmUp(ask: Ask): Promise<number> {
       let operations = 0
-      for (let n = 0; n < WARM_STRETCHES && operations < WARM_OPERATIONS; n += 1) {
+      for (let n = 0; n < WARM_STRETCHES && operations < bench.options.warmOperations; n += 1) {
         operations += (await stretch(ask)).operations
       }
       return perSecond
@@ -90,6 +100,10 @@ export async function openSide(bench: Bench, aim: Aim, server: Server) {
   }
 }
 
-function readCpu(server: Server): { server: number; postgres: number } {
-  return { server: server.cpu(), postgres: 'postgresCpu' in server ? server.postgresCpu() : 0 }
+function readCpu(server: Server): { server: number; postgres: number; machine: number } {
+  return {
+    server: server.cpu(),
+    postgres: 'postgresCpu' in server ? server.postgresCpu() : 0,
+    machine: machineCpu(),
+  }
 }

@@ -40,8 +40,9 @@ test('every command of the README works by copy and paste', async (t) => {
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', here(block)], shell)
     outputs.push(stdout)
   }
-  t.is(outputs.length, 11, 'a block was added: say here what it should print')
-  const [called, refused, registered, device, exchanging, listed, clients, changed, events, bulk, mcp] = outputs
+  t.is(outputs.length, 12, 'a block was added: say here what it should print')
+  const [called, refused, registered, device, exchanging, listed, clients, changed, events, bulk, mcp, secrets] =
+    outputs
   t.regex(called ?? '', /^HTTP\/1\.1 200 /)
   t.regex(refused ?? '', /^HTTP\/1\.1 401 [\s\S]*www-authenticate: Bearer /i)
   t.regex(registered ?? '', /cli_[a-z2-7]{26}[\s\S]*gcs_[\s\S]*usr_/)
@@ -57,6 +58,8 @@ test('every command of the README works by copy and paste', async (t) => {
     mcp ?? '',
     /^HTTP\/1\.1 401 [\s\S]*resource_metadata="[^"]+\/mcp", scope="orders:read"[\s\S]*"resource":"[^"]+\/mcp"[\s\S]*"client_id_metadata_document_supported":true/,
   )
+
+  t.is(secrets, 'database-password\ndatabase-url\nmaster-key\n')
 
   const [program = '', sample = '', follower = '', receiver = ''] = blocks('ts')
   writeFileSync(join(cwd, 'program.ts'), here(program))

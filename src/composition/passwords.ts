@@ -17,5 +17,5 @@ export interface Passwords {
 export function createPasswords({ workers }: Pick<Config, 'workers'>, log: Logger): Passwords {
   const threads = Math.min(Math.ceil(availableParallelism() / workers), MOST_THREADS)
   const engine = createHashingProcess({ threads, log })
-  return { hasher: createPasswordHasher({ concurrency: threads, engine }), stop: engine.stop }
+  return { hasher: createPasswordHasher({ concurrency: threads, engine }), stop: () => engine.stop() }
 }

@@ -2,12 +2,13 @@ import type { Worker } from 'node:cluster'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../telemetry/logger.ts'
 import { cutWhatNobodyTook } from './hand-over.ts'
-import { ours, type FromWorker, type ToWorker } from './messages.ts'
+import { heard, leave, send } from './conversation.ts'
+import { ours, type FromWorker } from './messages.ts'
 
 export interface CrewOptions {
   size: number
   /** @param isFirst whether the instance starts with it, or it takes another's place */
-  fork(isFirst: boolean): Worker
+  fork: (isFirst: boolean) => Worker
   log: Logger
 }
 
@@ -22,20 +23,12 @@ export interface Crew {
   kill(): void
 }
 
-/** A worker can't start; the message is its one clear line. */
-export class WorkerStartError extends Error {
-  override name = 'WorkerStartError'
-}
-
 /** Who has lived for as long did not die of its start. */
 const GROWN_UP_MS = 10_000
 const SHORTEST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 30_000
 /** A signal to one worker may be one to all: the supervisor's own comes in this time. */
 const SIGNAL_PATIENCE_MS = 100
-
-/** How long what a dead worker has said may take to be read. */
-const LAST_WORDS_MS = 50
 
 interface Place {
   number: number
@@ -85,7 +78,7 @@ export function createCrew({ size, fork, log }: CrewOptions): Crew {
     const worker = launch(false)
     occupy(place.number, worker, youngDeaths)
     try {
-      await untilServing(worker)
+      await heard(worker, 'opened')
       log.info({ worker: place.number, pid: worker.process.pid }, 'a worker serves in the place of another')
     } catch (error) {
       // Its exit brings the next one.
@@ -110,7 +103,7 @@ export function createCrew({ size, fork, log }: CrewOptions): Crew {
     place.isLeaving = true
     const successor = launch(false)
     try {
-      await untilServing(successor)
+      await heard(successor, 'opened')
     } catch (error) {
       place.isLeaving = false
       if (place.worker.isDead() && !stopping.signal.aborted) void refill(place)
@@ -139,7 +132,7 @@ export function createCrew({ size, fork, log }: CrewOptions): Crew {
     },
 
     async renew() {
-      for (const place of [...places.values()]) {
+      for (const place of places.values()) {
         if (stopping.signal.aborted) return
         if (!place.isLeaving) await replace(place)
       }
@@ -155,45 +148,4 @@ export function createCrew({ size, fork, log }: CrewOptions): Crew {
       for (const worker of all) worker.process.kill('SIGKILL')
     },
   }
-}
-
-function send(worker: Worker, message: ToWorker): void {
-  if (worker.isConnected()) worker.send(message, () => undefined)
-}
-
-async function leave(worker: Worker, how: 'stop' | 'retire'): Promise<void> {
-  if (worker.isDead()) return
-  const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
-  send(worker, { grantry: how })
-  await gone
-}
-
-function untilServing(worker: Worker): Promise<void> {
-  return heard(worker, 'opened')
-}
-
-/** Resolves when the worker says so. @throws WorkerStartError when it fails or ends before */
-function heard(worker: Worker, word: 'ready' | 'opened'): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const finish = (error?: Error): void => {
-      worker.off('message', onMessage)
-      worker.off('exit', onExit)
-      if (error) reject(error)
-      else resolve()
-    }
-    const onMessage = (message: unknown): void => {
-      const said = ours<FromWorker>(message)
-      if (said?.grantry === word) finish()
-      if (said?.grantry === 'failed') finish(new WorkerStartError(said.line))
-    }
-    // What it said last may still be on its way.
-    const onExit = (code: number | null, signal: string | null): void =>
-      void setTimeout(
-        () => finish(new WorkerStartError(`a worker ended (${signal ?? code}) before it served; see the log above`)),
-        LAST_WORDS_MS,
-      )
-    worker.on('message', onMessage)
-    worker.on('exit', onExit)
-    if (worker.isDead()) onExit(worker.process.exitCode, worker.process.signalCode)
-  })
 }

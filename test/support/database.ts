@@ -42,15 +42,18 @@ async function cloneDatabase(t: Teardown, template: string): Promise<string> {
   return withDatabase(requiredEnvironment('TEST_DATABASE_URL'), name)
 }
 
+/** Every clone and its end would need a connection else. It is no reason for a process to go on. */
+let administrators: pg.Pool | undefined
+
 /** Runs one statement as the administrator of the test server. */
 export async function administer(statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: requiredEnvironment('TEST_DATABASE_URL') })
-  await client.connect()
-  try {
-    await client.query(statement)
-  } finally {
-    await client.end()
-  }
+  administrators ??= new pg.Pool({
+    connectionString: requiredEnvironment('TEST_DATABASE_URL'),
+    max: 3,
+    idleTimeoutMillis: 2000,
+    allowExitOnIdle: true,
+  }).on('error', () => undefined)
+  await administrators.query(statement)
 }
 
 function requiredEnvironment(name: string): string {

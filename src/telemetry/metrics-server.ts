@@ -61,9 +61,9 @@ function createAnswers({ collect, health, log }: MetricsServerOptions) {
         return { status: 200, type: contentType, body }
       }
       case '/health/live':
-        return tellHealth(await health('live'))
+        return tellHealth(await health('live'), 'ok')
       case '/health/ready':
-        return tellHealth(await health('ready'))
+        return tellHealth(await health('ready'), 'ready')
       default:
         return json(404, { error: 'not_found' })
     }
@@ -89,8 +89,11 @@ function createAnswers({ collect, health, log }: MetricsServerOptions) {
   }
 }
 
-function tellHealth(missing: string | undefined): Answer {
-  return missing === undefined ? json(200, { status: 'ok' }) : json(503, { status: 'unavailable', missing })
+/** In the words of the public port. */
+function tellHealth(missing: string | undefined, well: string): Answer {
+  if (missing === undefined) return json(200, { status: well })
+  const isPhase = missing === 'starting' || missing === 'draining'
+  return json(503, isPhase ? { status: missing } : { status: 'unavailable', missing })
 }
 
 function json(status: number, body: object): Answer {

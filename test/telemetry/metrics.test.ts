@@ -162,7 +162,10 @@ test.serial(
     t.is(await status('/metrics?name[]=x'), 200)
     t.is(await status('/metrics', 'HEAD'), 200)
     t.is(await status('/health/live'), 200)
-    t.is(await status('/health/ready'), 200)
+    for (const path of ['/health/live', '/health/ready']) {
+      const [own, open] = await Promise.all([metricsUrl, server.issuer].map((url) => fetch(`${url}${path}`)))
+      t.deepEqual(await own!.json(), await open!.json())
+    }
     t.is(await status('/metrics', 'POST'), 405)
     for (const path of ['/', '/token', '/jwks', '/metrics/', '/api/v1/users', '/.well-known/openid-configuration']) {
       t.is(await status(path), 404, path)

@@ -95,15 +95,14 @@ test('over two instances: tokens once, questions counted together, guesses count
   let page = await typeCode(guesser, 'BBBB-BBBB')
   for (const letter of 'CDFGH') page = await guesser.submit(page, '/device', { user_code: `BBBB-BBB${letter}` })
   await prolongBlocks(db)
-  const blocked = await Promise.all(instances.map((one) => next(guesser, one)))
   // Each instance has seen three of the six guesses, and five are free: only together is that too many.
-  t.true(blocked.includes(429), blocked.join(' '))
+  for (const one of instances) t.is(await next(guesser, one), 429)
 
-  /** With the cookies of the guesser, at this very instance. */
-  async function next(visitor: Visitor, instance: string): Promise<number> {
+  /** With the cookies of the guesser, at this very instance; by a form of its own, because a refusal makes the one before stale. */
+  async function next({ cookies }: Visitor, instance: string): Promise<number> {
     const same = new Visitor(issuer, [instance])
-    for (const [name, cookie] of visitor.cookies) same.cookies.set(name, cookie)
-    return (await same.submit(page, '/device', { user_code: 'BBBB-BBBJ' })).status
+    for (const [name, cookie] of cookies) same.cookies.set(name, cookie)
+    return (await typeCode(same, 'BBBB-BBBJ')).status
   }
 })
 

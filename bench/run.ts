@@ -1,9 +1,10 @@
 /**
- * `npm run bench [scenario …] [-- --json FILE --seconds N --rounds N --clients N --operations N --rows N --cpu-prof DIR]`: measures what
- * operations cost. Everything runs on this machine over loopback: a PostgreSQL and servers that are started for it and are
- * gone afterwards. How it measures stands in docs/performance.md.
+ * `npm run bench [scenario …] [-- --json FILE --seconds N --rounds N --clients N --operations N --rows N --cpu-prof DIR]`:
+ * measures what operations cost. Results that are in the same FILE from earlier runs stay, but for the scenarios that run
+ * now. Everything runs on this machine over loopback: a PostgreSQL and servers that are started for it and are gone
+ * afterwards. How it measures stands in docs/performance.md.
  */
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Bench, Options, Scenario } from './scenario.ts'
@@ -12,7 +13,7 @@ import { makeTemplate, startGrantry } from './support/grantry.ts'
 import { startLibrary } from './support/library.ts'
 import { describeMachine } from './support/machine.ts'
 import { printResult } from './support/print.ts'
-import type { Report } from './support/report.ts'
+import { keepResult } from './support/report.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -45,8 +46,7 @@ const scenarios = await findScenarios()
 const unknown = positionals.find((name) => !scenarios.some((scenario) => scenario.name === name))
 if (unknown === undefined) {
   const wanted = scenarios.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
-  const report = await runAll(wanted)
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`)
+  await runAll(wanted)
 } else {
   console.error(`there is no scenario ${unknown}; there are ${scenarios.map(({ name }) => name).join(', ')}`)
   process.exitCode = 2
@@ -61,7 +61,7 @@ async function findScenarios(): Promise<Scenario[]> {
   return modules.map(({ scenario }) => scenario)
 }
 
-async function runAll(wanted: readonly Scenario[]): Promise<Report> {
+async function runAll(wanted: readonly Scenario[]): Promise<void> {
   const ends: (() => unknown)[] = []
   const endAll = async (until = 0) => {
     while (ends.length > until) await ends.pop()!()
@@ -87,17 +87,17 @@ async function runAll(wanted: readonly Scenario[]): Promise<Report> {
         return server
       },
     }
-    const report: Report = { machine: describeMachine(), options, scenarios: [] }
+    const machine = describeMachine()
     const kept = ends.length
     for (const scenario of wanted) {
       const { name, title } = scenario
       process.stderr.write(`${name}\n`)
       const result = await scenario.run(bench)
       await endAll(kept)
-      report.scenarios.push({ name, title, ...result })
-      printResult({ name, title, ...result })
+      const named = { name, title, date: machine.date, ...result }
+      printResult(named)
+      if (values.json !== undefined) keepResult(values.json, { machine, options }, named)
     }
-    return report
   } finally {
     process.off('SIGINT', interrupted)
     await endAll()

@@ -51,7 +51,7 @@ export const scenario: Scenario = {
       inSignatures: of(({ signatures }) => signatures),
       perSecond: of(({ perSecond }) => perSecond),
       latency: { ...latency, perSecond: PER_SECOND },
-      memory: Math.round(grantry.memory()),
+      memory: Math.round(grantry.memory().all),
     }
   },
 }

@@ -70,7 +70,7 @@ export async function compare(bench: Bench, subject: Subject): Promise<Result> {
     latency: { ...latency, perSecond: open.perSecond },
     loop,
     poolWait,
-    memory: Math.round(grantry.memory()),
+    memory: Math.round(grantry.memory().all),
     others: median(rounds.map((round) => round.grantry.others)),
     bottleneck: bottleneckOf(full),
   }

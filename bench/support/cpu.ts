@@ -37,9 +37,10 @@ export function machineCpu(): number {
   )
 }
 
-/** Resident memory of a process and its descendants, in MB. */
-export function memoryOf(root: number): number {
-  return processesOf(root).reduce((sum, pid) => sum + residentOf(pid), 0)
+/** Resident memory of a process and its descendants in MB: of the largest of them, and of all. */
+export function memoryOf(root: number): { largest: number; all: number } {
+  const each = processesOf(root).map(residentOf)
+  return { largest: Math.max(...each), all: each.reduce((sum, megabytes) => sum + megabytes, 0) }
 }
 
 function residentOf(pid: number): number {

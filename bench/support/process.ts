@@ -17,8 +17,8 @@ export interface MeasuredProcess {
   startMs: number
   /** µs so far. */
   cpu(): number
-  /** MB resident. */
-  memory(): number
+  /** MB resident, of the worker (its largest process) and of all its processes. */
+  memory(): { largest: number; all: number }
   /** Counts so far; ends what `observe` began. */
   read(): Promise<Readings>
   /** From now on, how late the event loop is and how long queries wait. @returns counts so far */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { ConfigError, loadConfig } from '../../src/config/load.ts'
@@ -158,4 +158,17 @@ test('traces are configured by the names that every OpenTelemetry SDK knows', (t
     t.is(problemsOf(wrong).length, 1, JSON.stringify(wrong))
   }
   t.notRegex(problemsOf({ OTEL_EXPORTER_OTLP_HEADERS: 'a secret key' }).join(), /secret key/)
+})
+
+test('workers are counted or as many as the processors; a stop that waits longer than it lasts is refused', (t) => {
+  t.is(loadConfig({}).workers, 1)
+  t.is(loadConfig({ WEB_CONCURRENCY: '3' }).workers, 3)
+  t.is(loadConfig({ WEB_CONCURRENCY: 'auto' }).workers, availableParallelism())
+  t.is(problemsOf({ WEB_CONCURRENCY: '0' }).length, 1)
+  t.deepEqual(loadConfig(PRODUCTION).shutdown, { delayMs: 5000, deadlineMs: 9000 })
+  t.deepEqual(loadConfig({ SHUTDOWN_DELAY_SECONDS: '20' }).shutdown, { delayMs: 20_000, deadlineMs: 24_000 })
+  t.regex(
+    problemsOf({ SHUTDOWN_DELAY_SECONDS: '5', SHUTDOWN_DEADLINE_SECONDS: '5' }).join(),
+    /^SHUTDOWN_DEADLINE_SECONDS must exceed/,
+  )
 })

@@ -34,7 +34,12 @@ test('the files, pages, variables and commands that the pages name exist', async
 
 async function isCommand(words: string): Promise<boolean> {
   let help = ''
-  const stdout = new Writable({ write: (chunk: Buffer, _encoding, done) => void ((help += chunk.toString()), done()) })
+  const stdout = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      help += chunk.toString()
+      done()
+    },
+  })
   await runCommand([...words.split(' '), '--help'], { stdin: Readable.from([]), stdout, stderr: stdout, env: {} })
   return help.startsWith(`Usage: grantry ${words}`)
 }

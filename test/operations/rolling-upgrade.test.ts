@@ -231,8 +231,9 @@ step(
       }
       return data.length
     }
-    for (const end = Date.now() + 5000; (await latest(it.older)) < 2 && Date.now() < end;) await delay(20)
-    t.deepEqual([await latest(it.older), await latest(it.newer)], [2, 2])
+    const counts = async () => [await latest(it.older), await latest(it.newer)]
+    for (const end = Date.now() + 5000; `${await counts()}` !== '2,2' && Date.now() < end;) await delay(20)
+    t.deepEqual(await counts(), [2, 2])
   },
 )
 

@@ -49,7 +49,7 @@ import { createPasswords } from './composition/passwords.ts'
 import { registerGauges } from './composition/gauges.ts'
 import type { Parts } from './composition/parts.ts'
 import { createTelemetry, startMetrics, watchDatabase } from './composition/telemetry.ts'
-import { clientDocuments, traceHasher, traceStrangers, webhookDeliveries } from './composition/watched.ts'
+import { clientDocuments, traceHasher, watchStrangers, webhookDeliveries } from './composition/watched.ts'
 
 export interface AuthServer {
   config: Config
@@ -134,17 +134,25 @@ export async function createAuthServer(
     lifecycle.add('sweeper', () => sweeper.stop())
 
     const owners = (owner: string) => rightsOf(db, owner)
-    const watch = (strangers: Strangers) => traceStrangers(strangers, tracing, webhookDeliveries)
-    const events = await startEvents({ db, masterKeys, log, election, rightsOf: owners, webhooks: config.webhooks, watch })
+    const watch = (strangers: Strangers) => watchStrangers(strangers, telemetry, webhookDeliveries)
+    const events = await startEvents({
+      db,
+      masterKeys,
+      log,
+      election,
+      rightsOf: owners,
+      webhooks: config.webhooks,
+      watch,
+    })
     lifecycle.add('events', () => events.stop())
 
     const tokenCounts = startTokenCounts({ pool: db.pool, log, mode: config.events.tokens })
     lifecycle.add('token counts', () => tokenCounts.stop())
 
     const strangers = {
-      strangers: traceStrangers(createStrangers({ allowPrivate: false }), tracing, clientDocuments),
+      strangers: watchStrangers(createStrangers({ allowPrivate: false }), telemetry, clientDocuments),
       loopback: config.clientDocuments.allowLoopback
-        ? traceStrangers(createStrangers({ allowPrivate: true }), tracing, clientDocuments)
+        ? watchStrangers(createStrangers({ allowPrivate: true }), telemetry, clientDocuments)
         : undefined,
     }
     lifecycle.add('outbound', async () => {
@@ -182,7 +190,7 @@ export async function createAuthServer(
       checkAnswers,
     }
     registerGauges(metrics, { ...parts, sweeper })
-    const handle = createApp(parts).callback()
+    const handle = overload.guard(createApp(parts).callback())
     const told = isWorker ? undefined : await startMetrics(parts)
     lifecycle.add('metrics', () => told?.stop())
     lifecycle.add('http', () => door.close())

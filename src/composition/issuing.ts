@@ -11,7 +11,7 @@ import { createLogoutTokens } from '../oidc/logout-tokens.ts'
 import { createStrangers } from '../outbound/stranger.ts'
 import { createUserCodeThrottle } from '../registry/users/throttle.ts'
 import type { Parts } from './parts.ts'
-import { logoutNotices, traceStrangers } from './watched.ts'
+import { logoutNotices, watchStrangers } from './watched.ts'
 
 export interface IssuingParts extends Pick<Parts, 'config' | 'masterKeys' | 'log' | 'db' | 'keys' | 'renderer'> {
   tokenCounts: TokenCounts
@@ -39,7 +39,7 @@ export function createIssuing({ config, masterKeys, log, db, keys, tokenCounts, 
 export async function startLogouts(parts: Pick<Parts, 'config' | 'log' | 'db' | 'issuing' | 'telemetry'>) {
   const { config, log, db, issuing, telemetry } = parts
   const { allowPrivate, timeoutSeconds } = config.webhooks
-  const strangers = traceStrangers(createStrangers({ allowPrivate }), telemetry.tracing, logoutNotices)
+  const strangers = watchStrangers(createStrangers({ allowPrivate }), telemetry, logoutNotices)
   const mint = createLogoutTokens(() => issuing.provider.get())
   const sender = await startLogoutSender({ db, log, strangers, mint, timeoutMs: timeoutSeconds * 1000 })
   return {

@@ -1,9 +1,10 @@
 /** Parts with somebody who watches in front. Each is handed back as it came when nobody does. */
 import type { RateLimiter } from '../http/rate-limit/rate-limiter.ts'
-import type { Strangers } from '../outbound/stranger.ts'
+import type { StrangerAnswer, Strangers } from '../outbound/stranger.ts'
 import type { PasswordHasher } from '../registry/users/password.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
+import type { Telemetry } from './telemetry.ts'
 
 /** Counts refusals by policy. */
 export function countRefusals(limiter: RateLimiter, metrics: Metrics): RateLimiter {
@@ -32,22 +33,36 @@ export const logoutNotices = { name: 'logout notice', tellsTrace: false } as con
 export const clientDocuments = { name: 'client document', tellsTrace: false } as const
 
 /**
- * A span for each request. What it asks for stays out of it: URLs of webhooks hold secrets of their receivers.
+ * Counts, times and traces each request. What it asks for stays out of it: URLs of webhooks hold secrets of their receivers.
  * @param tellsTrace whether the receiver may know the trace: somebody whom an operator has chosen. Hosts that a client has
  *   chosen are told nothing: ids of ours would let them recognize who belongs together.
  */
-export function traceStrangers(
+export function watchStrangers(
   strangers: Strangers,
-  tracing: Tracing | undefined,
+  { metrics, tracing }: Telemetry,
   { name, tellsTrace }: { name: string; tellsTrace: boolean },
 ): Strangers {
-  if (!tracing) return strangers
+  if (!metrics.isOn && !tracing) return strangers
+
+  async function timed(...[url, options]: Parameters<Strangers['request']>): Promise<StrangerAnswer> {
+    const began = performance.now()
+    let result = 'none'
+    try {
+      const answer = await strangers.request(url, options)
+      result = `${Math.floor(answer.status / 100)}xx`
+      return answer
+    } finally {
+      metrics.sent(name, result, (performance.now() - began) / 1000)
+    }
+  }
+
+  if (!tracing) return { close: () => strangers.close(), request: timed }
   return {
     close: () => strangers.close(),
     request: (url, options) =>
       tracing.span({ name, kind: 'client', attributes: { 'http.request.method': options.method } }, async (span) => {
         const headers = tellsTrace ? { ...options.headers, ...tracing.headers() } : options.headers
-        const answer = await strangers.request(url, { ...options, ...(headers && { headers }) })
+        const answer = await timed(url, { ...options, ...(headers && { headers }) })
         span.set('http.response.status_code', answer.status)
         if (answer.status >= 400) span.fail(String(answer.status))
         return answer

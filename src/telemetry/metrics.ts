@@ -50,6 +50,8 @@ export interface Metrics {
   refused: (policy: string) => void
   /** A request was turned away because there was too much to do. @param reason one of a few words */
   shed: (reason: string) => void
+  /** A request of ours was answered, or not. @param result `2xx` … `5xx`, or `none` */
+  sent: (kind: string, result: string, seconds: number) => void
   /** How long somebody waited for a connection to the database, in seconds. */
   waitedForDatabase: (seconds: number) => void
   sweeper: SweepMetrics
@@ -90,6 +92,7 @@ export const noMetrics: Metrics = {
   cache: () => noCache,
   refused: nothing,
   shed: nothing,
+  sent: nothing,
   waitedForDatabase: nothing,
   sweeper: { swept: nothing, finished: nothing },
   gauges: nothing,

@@ -8,6 +8,9 @@ import { watchLoop } from './event-loop.ts'
 /** Seconds. A free connection is had in microseconds; whoever waits for longer than five seconds is refused. */
 const WAITS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
+/** Seconds. Others are as slow as they like, up to the time they are given. */
+const OUTSIDE = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60]
+
 export function createPrometheusMetrics({ version }: { version: string }): Metrics {
   const registry = new Registry()
   const registers = [registry]
@@ -33,6 +36,13 @@ export function createPrometheusMetrics({ version }: { version: string }): Metri
     labelNames: ['reason'],
     registers,
   })
+  const sent = new Histogram({
+    name: 'grantry_outbound_request_duration_seconds',
+    help: 'Requests to webhooks and to hosts of clients, by what came of them.',
+    labelNames: ['kind', 'result'],
+    buckets: OUTSIDE,
+    registers,
+  })
   const waits = new Histogram({
     name: 'grantry_database_wait_seconds',
     help: 'How long work waited for a connection to the database.',
@@ -46,6 +56,7 @@ export function createPrometheusMetrics({ version }: { version: string }): Metri
     cache: cacheMetrics(registers),
     refused: (policy) => refused.inc({ policy }),
     shed: (reason) => shed.inc({ reason }),
+    sent: (kind, result, seconds) => sent.observe({ kind, result }, seconds),
     waitedForDatabase: (seconds) => waits.observe(seconds),
     sweeper: sweepMetrics(registers),
     gauges: (gauges, read) => collectGauges(registry, gauges, read),

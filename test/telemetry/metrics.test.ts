@@ -1,8 +1,13 @@
 /** What Prometheus is told, on one server. */
 import test from 'ava'
+import { parseMasterKeys } from '../../src/lib/master-key.ts'
+import { createWebhook } from '../../src/registry/webhooks/create.ts'
 import { startAuthServer, freePort, type TestServer } from '../support/auth-server.ts'
 import { API, buildClient, buildResource, buildUser } from '../support/registry.ts'
 import { redeem, refresh, token, Visitor } from '../support/visitor.ts'
+import { startReceiver } from '../support/webhook-receiver.ts'
+
+const MASTER_KEY = Buffer.alloc(32, 5).toString('base64url')
 
 const endings: (() => unknown)[] = []
 const hooks = { teardown: (end: () => unknown) => void endings.unshift(end) }
@@ -13,7 +18,7 @@ test.before(async () => {
   const port = await freePort()
   metricsUrl = `http://127.0.0.1:${port}`
   const limits = { RATE_LIMIT_REGISTRATION: 'sliding-window;q=1;w=60' }
-  server = await startAuthServer(hooks, { METRICS_PORT: String(port), ...limits })
+  server = await startAuthServer(hooks, { MASTER_KEY, METRICS_PORT: String(port), ...limits })
   await buildResource(server.db)
 })
 
@@ -179,4 +184,17 @@ test.serial('a request line names its route', async (t) => {
   const response = await fetch(`${issuer}/api/v1/clients/cli_of_nobody`)
   const line = logs.find(({ msg, trace_id }) => msg === 'request' && trace_id === response.headers.get('x-request-id'))
   t.like(line, { route: '/api/v1/clients/{client_id}', path: '/api/v1/clients/cli_of_nobody', status: 401 })
+})
+
+test.serial('requests to webhooks are counted by what came of them, and not by whom they went to', async (t) => {
+  const receiver = await startReceiver(t)
+  const sealing = { masterKeys: parseMasterKeys(MASTER_KEY), allowPrivate: true }
+  await createWebhook(server.db.knex, sealing, { url: receiver.url, events: ['client.created'], actor: 'cli' })
+  await buildClient(server.db)
+  await receiver.first()
+  const series = 'grantry_outbound_request_duration_seconds_count{kind="webhook delivery",result="2xx"}'
+  let metrics = await scrape()
+  for (let round = 0; round < 50 && !metrics.has(series); round += 1) metrics = await scrape()
+  t.is(metrics.get(series), 1)
+  t.false([...metrics.keys()].some((name) => name.includes(new URL(receiver.url).port)))
 })

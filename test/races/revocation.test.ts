@@ -13,7 +13,12 @@ import { StepVisitor } from '../support/step-visitor.ts'
 import { redeem, refresh, Visitor } from '../support/visitor.ts'
 import { fileTeardown, inParallel, internalErrors, startPair, type Pair } from './pair.ts'
 
-const ROUNDS = 10
+/**
+ * In each round the end meets half a dozen refreshes that are under way. Without the lock of the grant's row the first round
+ * fails; a fault that shows in every second round only would pass four of them once in sixteen times, and then there is
+ * rig/ended-meanwhile, which holds the two at every statement that writes. RIG_ROUNDS=50 looks longer.
+ */
+const ROUNDS = Number(process.env.RIG_ROUNDS ?? 4)
 const FAMILIES = 20
 
 const file = fileTeardown()

@@ -25,6 +25,8 @@ const LARGE = 10_000
 
 type Sides = Record<Operation, Awaited<ReturnType<typeof openSide>>>
 
+type Round = Record<Operation, Record<'empty' | 'full', Stretch>>
+
 export const scenario: Scenario = {
   name: 'bounded',
   title: 'Issue and refresh on a database full of expired rows, and while they are swept',
@@ -34,61 +36,75 @@ export const scenario: Scenario = {
     const { database, server, release } = await startFull(bench, rows)
     const full = await openSides(bench, server)
     const before = await tableReads(database)
-
-    const all = { clients: bench.options.clients, seconds: bench.options.seconds }
-    const rounds: Record<Operation, { empty: Stretch; full: Stretch }>[] = []
-    for (let round = -WARM_ROUNDS; round < bench.options.rounds; round += 1) {
-      bench.say(round < 0 ? 'warming up' : `round ${round + 1} of ${bench.options.rounds}`)
-      const measured = {} as (typeof rounds)[number]
-      for (const name of NAMES) {
-        measured[name] = { empty: await empty[name].stretch(all), full: await full[name].stretch(all) }
-      }
-      if (round >= 0) rounds.push(measured)
-    }
-    const perSecond = Object.fromEntries(
-      NAMES.map((name) => [
-        name,
-        Math.floor(LOAD * median(rounds.map((round) => round[name].full.operations / round[name].full.seconds))),
-      ]),
-    ) as Record<Operation, number>
+    const rounds = await takeTurns(bench, { empty, full })
+    const costs = NAMES.map((name) => costOf(name, rounds))
 
     bench.say('at a fixed rate, then while the sweep is at it')
+    const perSecond = ratesOf(rounds)
     const still = await open(bench, full, perSecond)
     const readThrough = (await tableReads(database)) - before
     await release()
     await sweepBegins(database)
-    const [goneBefore, from] = [await gone(database), performance.now()]
+    const [goneBefore, began] = [await gone(database), performance.now()]
     const swept = await open(bench, full, perSecond)
-    const sweptPerSecond = ((await gone(database)) - goneBefore) / ((performance.now() - from) / 1000)
+    const sweptPerSecond = ((await gone(database)) - goneBefore) / ((performance.now() - began) / 1000)
 
-    const of = (figure: (round: (typeof rounds)[number]) => number) => median(rounds.map(figure))
-    const figures: Record<string, number> = { 'rows in artifacts': rows.expired + rows.live }
-    const verdicts: Verdict[] = []
-    for (const name of NAMES) {
-      for (const side of ['empty', 'full'] as const) {
-        figures[`${name}, ${side}: server, µs`] = of(
-          ({ [name]: sides }) => sides[side].serverCpu / sides[side].operations,
-        )
-        figures[`${name}, ${side}: PostgreSQL, µs`] = of(
-          ({ [name]: sides }) => sides[side].postgresCpu / sides[side].operations,
-        )
-      }
-      for (const part of ['p50', 'p99'] as const) {
-        figures[`${name}: ${part} at ${perSecond[name]} a second, ms`] = still[name].latency[part]
-        figures[`${name}: ${part} during the sweep, ms`] = swept[name].latency[part]
-      }
-      const ratio = of((round) => cpuOf(round[name].full) / cpuOf(round[name].empty))
-      verdicts.push({
-        what: `CPU of ${OPERATIONS[name]}, full over empty`,
-        measured: ratio,
-        atMost: MOST_RATIO,
-        unit: '×',
-      })
+    const latencies = NAMES.flatMap((name) =>
+      (['p50', 'p99'] as const).flatMap((part): [string, number][] => [
+        [`${name}: ${part} at ${perSecond[name]} a second, ms`, still[name].latency[part]],
+        [`${name}: ${part} during the sweep, ms`, swept[name].latency[part]],
+      ]),
+    )
+    return {
+      operation: 'issue, and refresh',
+      figures: {
+        'rows in artifacts': rows.expired + rows.live,
+        ...Object.assign({}, ...costs.map(({ figures }) => figures)),
+        ...Object.fromEntries(latencies),
+        'rows swept in a second': sweptPerSecond,
+      },
+      verdicts: [
+        ...costs.map(({ verdict }) => verdict),
+        { what: 'rows of large tables read without an index', measured: readThrough, atMost: 0, unit: '' },
+      ],
     }
-    figures['rows swept in a second'] = sweptPerSecond
-    verdicts.push({ what: 'rows of large tables read without an index', measured: readThrough, atMost: 0, unit: '' })
-    return { operation: 'issue, and refresh', figures, verdicts }
   },
+}
+
+async function takeTurns(bench: Bench, { empty, full }: Record<'empty' | 'full', Sides>): Promise<Round[]> {
+  const { options } = bench
+  const all = { clients: options.clients, seconds: options.seconds }
+  const both = async (name: Operation) => ({
+    empty: await empty[name].stretch(all),
+    full: await full[name].stretch(all),
+  })
+  const rounds: Round[] = []
+  for (let round = -WARM_ROUNDS; round < options.rounds; round += 1) {
+    bench.say(round < 0 ? 'warming up' : `round ${round + 1} of ${options.rounds}`)
+    const measured = { issue: await both('issue'), refresh: await both('refresh') }
+    if (round >= 0) rounds.push(measured)
+  }
+  return rounds
+}
+
+function costOf(name: Operation, rounds: readonly Round[]): { figures: Record<string, number>; verdict: Verdict } {
+  const figures: Record<string, number> = {}
+  for (const side of ['empty', 'full'] as const) {
+    const each = (figure: 'serverCpu' | 'postgresCpu') =>
+      median(rounds.map(({ [name]: { [side]: stretch } }) => stretch[figure] / stretch.operations))
+    figures[`${name}, ${side}: server, µs`] = each('serverCpu')
+    figures[`${name}, ${side}: PostgreSQL, µs`] = each('postgresCpu')
+  }
+  const measured = median(rounds.map(({ [name]: { empty, full } }) => cpuOf(full) / cpuOf(empty)))
+  const what = `CPU of ${OPERATIONS[name]}, full over empty`
+  return { figures, verdict: { what, measured, atMost: MOST_RATIO, unit: '×' } }
+}
+
+/** A part of what the full database can do. */
+function ratesOf(rounds: readonly Round[]): Record<Operation, number> {
+  const rate = (name: Operation) =>
+    Math.floor(LOAD * median(rounds.map(({ [name]: { full } }) => full.operations / full.seconds)))
+  return { issue: rate('issue'), refresh: rate('refresh') }
 }
 
 /** A server on a database with so many rows, where nothing is swept until `release`. */

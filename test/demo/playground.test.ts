@@ -297,7 +297,10 @@ const MOVED = `new Promise((done) => {
 
 const SIDEWAYS = `document.documentElement.scrollWidth - document.documentElement.clientWidth`
 
-const VIOLATIONS = `axe.run(document, { resultTypes: ['violations'] })
+/** Schemes differ in colours alone: what is not of colours is asked of the light one. */
+const RULES = { light: {}, dark: { runOnly: ['color-contrast', 'link-in-text-block'] } }
+
+const violations = (options: object) => `axe.run(document, { resultTypes: ['violations'], ...${JSON.stringify(options)} })
   .then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html)))`
 
 for (const colorScheme of ['light', 'dark'] as const) {
@@ -306,8 +309,8 @@ for (const colorScheme of ['light', 'dark'] as const) {
       const { demo, issuer } = await startDemoFixture(t, { clientId: 'cli_playground', user, webhookSecret })
       const page = await open(t, { colorScheme, viewport })
       const check = async (state: string) => {
-        await page.evaluate(axe)
-        t.deepEqual(await page.evaluate(VIOLATIONS), [], state)
+        if (await page.evaluate('!window.axe')) await page.evaluate(axe)
+        t.deepEqual(await page.evaluate(violations(RULES[colorScheme])), [], state)
         t.is(await page.evaluate(SIDEWAYS), 0, state)
         t.deepEqual(await page.evaluate(MOVED), [], state)
       }

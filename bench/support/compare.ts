@@ -39,10 +39,6 @@ export async function compare(bench: Bench, subject: Subject): Promise<Result> {
   bench.say('warming up')
   for (const side of [theirs, others, ours]) await side?.warmUp(closed)
 
-  const endProfiles = [
-    await ours.profile(`${subject.workload}-grantry`),
-    await theirs?.profile(`${subject.workload}-library`),
-  ]
   const rounds: Round[] = []
   for (let round = 0; round < bench.options.rounds; round += 1) {
     bench.say(`round ${round + 1} of ${bench.options.rounds}`)
@@ -51,7 +47,8 @@ export async function compare(bench: Bench, subject: Subject): Promise<Result> {
     const against = await others?.stretch(closed)
     rounds.push({ signatures, library, against, grantry: await ours.stretch(closed) })
   }
-  for (const end of endProfiles) await end?.()
+  await ours.profile(closed, `${subject.workload}-grantry`)
+  await theirs?.profile(closed, `${subject.workload}-library`)
 
   const figures = summarize(rounds)
   bench.say('one client, then a fixed rate')

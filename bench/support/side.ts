@@ -93,9 +93,14 @@ export async function openSide(bench: Bench, aim: Aim, server: Server) {
       const each = (name: keyof Asked) => (counts[name] - before[name]) / result.operations
       return { ...result, asked: { statements: each('statements'), roundTrips: each('roundTrips') }, loop, poolWait }
     },
-    async profile(name: string) {
+    /** A stretch under a profiler, if profiles are wanted; it slows the server, so figures are taken without. */
+    async profile(ask: Ask, name: string): Promise<void> {
       const { profiles } = bench.options
-      return profiles === undefined ? undefined : server.profile(profiles, name)
+      if (profiles === undefined) return
+      await ready(ask)
+      const end = await server.profile(profiles, name)
+      await run(ask)
+      await end()
     },
   }
 }

@@ -1,10 +1,12 @@
 /** What is refused when there is more to do than this process can, and in which words. */
 import type { Context } from 'koa'
 import { isBelow } from '../http/problem.ts'
+import { commonProblems } from '../http/common-problems.ts'
 import { createOverload, type Overload, type ShedReason } from '../http/overload.ts'
 import { showPage } from '../interactions/page.ts'
 import { MANAGEMENT_BASE } from '../management/api.ts'
 import { METADATA_PATH } from '../management/challenge.ts'
+import { problemTypeBase } from '../management/problems.ts'
 import { cacheablePaths, clientPaths, registrationPath, routes } from '../oidc/routes.ts'
 import type { Parts } from './parts.ts'
 
@@ -14,23 +16,34 @@ const programPaths: ReadonlySet<string> = new Set([...clientPaths, routes.userin
 /** Long polls wait for an event, within the bounds of the feed (RFC 7240 §4.3). */
 const WAITS = /\bwait\s*=/i
 
+const TOLD = 'too much to do at this moment; ask again later'
+const ERROR = { error: 'temporarily_unavailable', error_description: TOLD }
+const oauthError = { type: 'application/json; charset=utf-8', body: JSON.stringify(ERROR) }
+const page = {
+  type: 'text/html; charset=utf-8',
+  body: '<!doctype html><html lang="en"><meta charset="utf-8"><title>Not available at this moment</title><p>The service is busy. Try again in a few minutes.</p></html>',
+}
+
 /** @param onShed for metrics: each refusal */
 export function createShedding(
   { config, log, db, renderer }: Pick<Parts, 'config' | 'log' | 'db' | 'renderer'>,
   onShed?: (reason: ShedReason) => void,
 ): Overload {
+  const { status, title } = commonProblems.unavailable
+  const type = `${problemTypeBase(config.issuer)}unavailable`
+  const problem = { type: 'application/problem+json', body: JSON.stringify({ type, title, status, detail: TOLD }) }
   return createOverload({
     maxInFlight: config.maxInFlight,
     delays: [() => db.pool.standingDelayMs()],
     // Verifiers live on these documents, and they come from memory.
-    isExempt: ({ path }) =>
-      cacheablePaths.has(path) || path === METADATA_PATH || renderer.assets.find(path) !== undefined,
+    isExempt: (path) => cacheablePaths.has(path) || path === METADATA_PATH || renderer.assets.find(path) !== undefined,
     isPatient: (ctx) => ctx.method === 'GET' && isBelow(MANAGEMENT_BASE, ctx.path) && WAITS.test(ctx.get('prefer')),
     refuse(ctx) {
       if (programPaths.has(ctx.path) || isBelow(MANAGEMENT_BASE, ctx.path)) return tellProgram(ctx)
       const model = { code: 'temporarily_unavailable', traceId: String(ctx.state.traceId) }
       showPage(ctx, renderer, 'error', model, { status: 503 })
     },
+    refuseBarely: (path) => (isBelow(MANAGEMENT_BASE, path) ? problem : programPaths.has(path) ? oauthError : page),
     onShed,
     onChange({ shedding, delayMs, shed }) {
       const facts = { delay_ms: Math.round(delayMs), ...(shedding ? {} : { shed }) }
@@ -42,5 +55,5 @@ export function createShedding(
 
 /** Below the API it becomes a problem. */
 function tellProgram(ctx: Context): void {
-  ctx.body = { error: 'temporarily_unavailable', error_description: 'too much to do at this moment; ask again later' }
+  ctx.body = ERROR
 }

@@ -10,6 +10,7 @@
  * As in CoDel (RFC 8289) it is the delay that stands which counts: a burst that is over within the interval is let through.
  */
 import { randomFill } from 'node:crypto'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import type { Context, Middleware } from 'koa'
 
 /** Why a request was refused: too many under way for this process at any time, or for what it can do now. */
@@ -20,12 +21,14 @@ export interface OverloadOptions {
   maxInFlight: number
   /** Further queues: each tells how long whoever passed it since the last question has stood in it at least, in milliseconds. */
   delays?: readonly (() => number)[]
-  /** Requests that are let through and not counted: health, and what is answered from memory. */
-  isExempt?: (ctx: Context) => boolean
+  /** Paths whose requests are let through and not counted: health, and what is answered from memory. */
+  isExempt?: (path: string) => boolean
   /** Requests that wait for something to happen: refused as others are, but not counted while they wait. */
   isPatient?: (ctx: Context) => boolean
   /** Answers in the language of the path; status, `Retry-After` and `Cache-Control` are set. */
   refuse: (ctx: Context) => void
+  /** The same in the fewest words, for floods. */
+  refuseBarely?: (path: string) => { type: string; body: string }
   onShed?: ((reason: ShedReason) => void) | undefined
   /** Once when it begins, and once when it is over. */
   onChange?: ((state: { shedding: boolean; delayMs: number; shed: number }) => void) | undefined
@@ -33,6 +36,11 @@ export interface OverloadOptions {
 
 export interface Overload {
   middleware: Middleware
+  /**
+   * In front of everything else: in a flood even to refuse costs too much, with a context, a trace and a line in the log for
+   * each. What is beyond so many refusals in a moment is refused here, and told as a number when it is over.
+   */
+  guard(handle: RequestListener): RequestListener
   /** For metrics. */
   state(): { inFlight: number; limit: number; delayMs: number }
   stop(): void
@@ -43,6 +51,8 @@ const TARGET_MS = 200
 /** So many looks in a row above the target are a queue that stands. */
 const STANDING_TICKS = 3
 const LEAST_IN_FLIGHT = 16
+/** Refusals of one look that get the whole answer and a line in the log. */
+const WHOLE_REFUSALS = 20
 /** Calm for so long, it is over. */
 const CALM_TICKS = 20
 /** Seconds: those who are refused come back spread over this, the wider the longer it lasts. */
@@ -56,6 +66,7 @@ export function createOverload(options: OverloadOptions): Overload {
     isExempt = () => false,
     isPatient = () => false,
     refuse,
+    refuseBarely = plainly,
     onShed,
     onChange,
   } = options
@@ -84,21 +95,31 @@ export function createOverload(options: OverloadOptions): Overload {
     onChange?.({ shedding: false, delayMs, shed: now.shed })
   }
 
-  function shed(ctx: Context): void {
+  /** Takes note of a refusal. @returns `Retry-After` */
+  function note(): string {
     if (!episode) onChange?.({ shedding: true, delayMs: gauge.last(), shed: 0 })
     episode ??= { shed: 0, before: 0, ticks: 0, calm: 0 }
     episode.shed += 1
     onShed?.(limit < maxInFlight ? 'delay' : 'in_flight')
     const spread = Math.min(MOST_SPREAD, LEAST_SPREAD + (episode.ticks * TICK_MS) / 1000)
+    return String(1 + Math.floor(Math.random() * spread))
+  }
+
+  function shed(ctx: Context): void {
     ctx.status = 503
-    ctx.set('Retry-After', String(1 + Math.floor(Math.random() * spread)))
+    ctx.set('Retry-After', note())
     ctx.set('Cache-Control', 'no-store')
     refuse(ctx)
   }
 
+  function isFlood(req: IncomingMessage): boolean {
+    if (inFlight < limit || !episode || episode.shed - episode.before < WHOLE_REFUSALS) return false
+    return req.method !== 'OPTIONS' && !isExempt(pathOf(req))
+  }
+
   return {
     async middleware(ctx, next) {
-      if (isExempt(ctx)) return next()
+      if (isExempt(ctx.path)) return next()
       if (inFlight >= limit) return shed(ctx)
       if (isPatient(ctx)) return next()
       inFlight += 1
@@ -108,12 +129,28 @@ export function createOverload(options: OverloadOptions): Overload {
         inFlight -= 1
       }
     },
+    guard: (handle) => (req, res) => {
+      if (!isFlood(req)) return handle(req, res)
+      const { type, body } = refuseBarely(pathOf(req))
+      const headers = { 'Retry-After': note(), 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' }
+      res.writeHead(503, { ...headers, 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) })
+      res.end(req.method === 'HEAD' ? undefined : body)
+    },
     state: () => ({ inFlight, limit, delayMs: gauge.last() }),
     stop() {
       clearInterval(timer)
       gauge.stop()
     },
   }
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  const end = url.indexOf('?')
+  return end < 0 ? url : url.slice(0, end)
+}
+
+function plainly(): { type: string; body: string } {
+  return { type: 'text/plain; charset=utf-8', body: 'Too much to do at this moment. Try again in a little while.' }
 }
 
 /** The longest of the queues: the event loop's and the thread pool's are measured by standing in them. */

@@ -3,6 +3,7 @@
  * Node's own limits let a handful of connections that send a byte now and then stay for minutes.
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 
 /** In milliseconds. */
 export interface Patience {
@@ -41,7 +42,8 @@ export function createHttpServer(
  * moment first. A body without an end must not keep the connection.
  */
 function hangUp(req: IncomingMessage, lingerMs: number): void {
-  const timer = setTimeout(() => req.socket.destroy(), lingerMs).unref()
+  // A connection that is gone by then has left the request, whatever its type says.
+  const timer = setTimeout(() => (req as { socket: Socket | null }).socket?.destroy(), lingerMs).unref()
   req.once('end', () => clearTimeout(timer))
   req.resume()
 }

@@ -31,7 +31,8 @@ export async function startAuthServer(t: Teardown, overrides: Environment = {}):
   const config = loadConfig({
     PORT: port,
     DATABASE_URL: databaseUrl,
-    DATABASE_POOL_MAX: '6',
+    // Nobody is to be refused because the machine stands still for a moment: see database/pool.ts.
+    DATABASE_POOL_MAX: '10',
     MASTER_KEY: masterKey,
     DEMO_PORT: 'off',
     AUTHORIZATIONS_PER_MINUTE: '1000000',
@@ -88,7 +89,7 @@ export async function startServerProcesses(
   const shared = {
     ISSUER: issuer,
     DATABASE_URL: databaseUrl,
-    DATABASE_POOL_MAX: '8',
+    DATABASE_POOL_MAX: '12',
     MASTER_KEY: masterKey,
     DEMO_PORT: 'off',
     AUTHORIZATIONS_PER_MINUTE: '1000000',

@@ -1,7 +1,10 @@
 import type { AdapterPayload, Provider } from 'oidc-provider'
 
 type FoundClient = InstanceType<Provider['Client']> | undefined
-type Find = (this: { adapter: { find(id: string): Promise<AdapterPayload | undefined> } }, id: string) => Promise<FoundClient>
+type Find = (
+  this: { adapter: { find(id: string): Promise<AdapterPayload | undefined> } },
+  id: string,
+) => Promise<FoundClient>
 
 /**
  * The library builds a client from its metadata, which costs as much as a signature; it remembers a hundred of them by a
@@ -9,7 +12,10 @@ type Find = (this: { adapter: { find(id: string): Promise<AdapterPayload | undef
  * from it is kept with it, for as many clients as the lookup remembers.
  */
 export function keepBuiltClients(provider: Provider): void {
-  const model = provider.Client as unknown as { find: Find; adapter: { find(id: string): Promise<AdapterPayload | undefined> } }
+  const model = provider.Client as unknown as {
+    find: Find
+    adapter: { find(id: string): Promise<AdapterPayload | undefined> }
+  }
   const build = model.find
   const built = new WeakMap<AdapterPayload, FoundClient & object>()
   model.find = async function (id) {

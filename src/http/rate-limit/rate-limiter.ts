@@ -3,7 +3,8 @@
  * for all processes together, and told in the fields that clients know. It knows no path, user or client: who calls is a
  * key that others make up, and only the key's digest is stored.
  *
- *   take(policy, key) ──▶ first line (this process: refuses early) ──▶ one statement (algorithms.ts) ──▶ Decision ──▶ headers.ts
+ *   take(policy, key) ──▶ first line (this process: refuses early) ──▶ reserve (this process: taken ahead)
+ *                     ──▶ one statement (algorithms.ts) ──▶ Decision ──▶ headers.ts
  *
  * When the database does not answer, requests are let through uncounted: whatever they want needs the database itself, to
  * authenticate before anything else, so nothing is reached without it; and a limiter must not be what makes a server fail.
@@ -13,6 +14,7 @@ import type pg from 'pg'
 import type { Logger } from '../../telemetry/logger.ts'
 import { algorithms, type Count, type RateLimitPolicy } from './algorithms.ts'
 import { createFirstLine } from './first-line.ts'
+import { createReserve } from './reserve.ts'
 
 export interface Decision {
   policy: string
@@ -59,6 +61,7 @@ export function createRateLimiter({
   now = () => performance.now(),
 }: RateLimiterOptions): RateLimiter {
   const firstLine = createFirstLine(now)
+  const reserve = createReserve(now)
   let pausedUntil: number | undefined
 
   async function ask(name: string, policy: RateLimitPolicy, digest: Buffer, cost: number): Promise<Count | undefined> {
@@ -79,22 +82,45 @@ export function createRateLimiter({
     }
   }
 
+  /** @returns undefined when the database did not answer */
+  async function count(
+    { name, policy, key }: Counted,
+    cost: number,
+  ): Promise<{ decision: Decision; resetMs: number } | undefined> {
+    const asked = now()
+    const answer = await ask(name, policy, digestOf(name, policy, key), cost)
+    if (!answer) return undefined
+    const { decision, waitMs, resetMs } = decide(name, policy, answer, cost)
+    if (!decision.allowed) firstLine.remember(placeOf(name, key), { decision, cost, waitMs, resetMs, asked })
+    return { decision, resetMs }
+  }
+
   return {
     async take(name, key, cost = 1) {
       const policy = policyOf(policies, name, cost)
       if (policy === 'off') return uncounted(name)
-      const digest = digestOf(name, policy, key)
-      const place = digest.toString('base64')
+      const place = placeOf(name, key)
       const early = firstLine.refuse(place, cost)
       if (early) return early
-      const asked = now()
-      const count = await ask(name, policy, digest, cost)
-      if (!count) return uncounted(name, policy)
-      const { decision, waitMs, resetMs } = decide(name, policy, count, cost)
-      if (!decision.allowed) firstLine.remember(place, { decision, cost, waitMs, resetMs, asked })
-      return decision
+      const counted = { name, policy, key }
+      // A leaky bucket saves nothing up, so nothing can be taken ahead.
+      const decision =
+        cost === 1 && policy.algorithm !== 'leaky-bucket'
+          ? await reserve.take(place, policy.quota, (units) => count(counted, units))
+          : (await count(counted, cost))?.decision
+      return decision ?? uncounted(name, policy)
     },
   }
+}
+
+interface Counted {
+  name: string
+  policy: RateLimitPolicy
+  key: string
+}
+
+function placeOf(name: string, key: string): string {
+  return `${name}\0${key}`
 }
 
 function policyOf(policies: RateLimiterOptions['policies'], name: string, cost: number): RateLimitPolicy | 'off' {

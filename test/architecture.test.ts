@@ -19,11 +19,12 @@ const MAY_IMPORT: Record<string, string[]> = {
   outbound: ['lib'],
   events: ['lib', 'database', 'telemetry', 'outbound'],
   keys: ['lib', 'database', 'telemetry', ...RECORDS],
-  registry: ['lib', 'type:database', 'telemetry', 'outbound', ...RECORDS],
+  registry: ['lib', 'database/batch', 'type:database', 'telemetry', 'outbound', ...RECORDS],
   oidc: [
     'lib',
     'config',
     'type:outbound',
+    'database/batch',
     'database/passing-fault',
     'type:database',
     'keys',

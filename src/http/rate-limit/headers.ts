@@ -1,4 +1,4 @@
-import { serializeList, type Item } from 'structured-headers'
+import { serializeList } from 'structured-headers'
 import type { Decision } from './rate-limiter.ts'
 
 /**
@@ -18,14 +18,12 @@ export function rateLimitHeaders(decisions: readonly Decision[], now = Date.now(
   if (!tightest) return {}
   const refused = known.filter(({ allowed }) => !allowed)
   return {
-    'RateLimit-Policy': list(known, ({ limit, windowSeconds }) => [
-      ['q', limit],
-      ['w', windowSeconds],
-    ]),
-    RateLimit: list(known, ({ remaining, resetSeconds }) => [
-      ['r', remaining],
-      ['t', resetSeconds],
-    ]),
+    'RateLimit-Policy': known
+      .map(({ policy, limit, windowSeconds }) => `${named(policy)};q=${limit};w=${windowSeconds}`)
+      .join(', '),
+    RateLimit: known
+      .map(({ policy, remaining, resetSeconds }) => `${named(policy)};r=${remaining};t=${resetSeconds}`)
+      .join(', '),
     'X-RateLimit-Limit': String(tightest.limit),
     'X-RateLimit-Remaining': String(tightest.remaining),
     'X-RateLimit-Reset': String(Math.ceil(now / 1000) + tightest.resetSeconds),
@@ -33,8 +31,13 @@ export function rateLimitHeaders(decisions: readonly Decision[], now = Date.now(
   }
 }
 
-function list(decisions: readonly Decision[], parameters: (decision: Decision) => [string, number][]): string {
-  return serializeList(decisions.map((one): Item => [one.policy, new Map(parameters(one))]))
+const names = new Map<string, string>()
+
+/** A policy's name as a String of Structured Fields (RFC 9651 §3.3.3). There are few of them, and this is told with every token. */
+function named(policy: string): string {
+  const known = names.get(policy) ?? serializeList([[policy, new Map()]])
+  names.set(policy, known)
+  return known
 }
 
 function byTightness(a: Decision, b: Decision): number {

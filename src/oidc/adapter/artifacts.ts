@@ -2,9 +2,12 @@ import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provid
 import { digestSecret as digest } from '../../lib/secret.ts'
 import { EXCHANGE_GRANT } from '../../registry/clients/client.ts'
 import { registryId } from '../../registry/clients/metadata-url.ts'
+import { createBatch } from '../../database/batch.ts'
+import { CIRCUMSTANCES, CIRCUMSTANCES_JOIN, keepCircumstances, type CircumstancesRow } from './circumstances.ts'
 import { withoutId, type AdapterDependencies } from './model.ts'
 import type { Families } from './families.ts'
-import { isForeignKeyViolation, run, statement } from './statement.ts'
+import { inPlaces, isForeignKeyViolation, run, statement, type Statement } from './statement.ts'
+import { together } from './together.ts'
 
 /** After this time a redemption counts as answered, even if the process that answered it was killed. */
 export const LONGEST_ANSWER_SECONDS = 5
@@ -17,9 +20,16 @@ const INSERT = statement(`
   select $1, $2, $3, client.id, $5, to_timestamp($6) from client
   returning model`)
 
-const FIND = statement(`
-  select payload, case when consumed_at <= now() then extract(epoch from consumed_at)::integer end as consumed
-  from artifacts where id_digest = $1 and model = $2`)
+const STATE = `
+  t.payload, case when t.consumed_at <= now() then extract(epoch from t.consumed_at)::integer end as consumed`
+
+const FIND = statement(`select ${STATE} from artifacts t where id_digest = $1 and model = $2`)
+
+const FIND_PRESENTED = statement(`
+  select asked.place::integer, ${STATE}, ${CIRCUMSTANCES}
+  from unnest($1::bytea[]) with ordinality as asked (id_digest, place)
+  join artifacts t on t.id_digest = asked.id_digest and t.model = $2
+  ${CIRCUMSTANCES_JOIN}`)
 
 // RFC 6749 §4.1.2: a code MUST NOT be used more than once. The library ignores what consume() returns, so two parallel
 // redemptions can be told apart only here, by the row count. `consumed_at` is when a second use begins to count as a replay,
@@ -31,7 +41,20 @@ const CONSUME = statement(`
   returning model`)
 
 const ANSWERED = statement(`
-  update artifacts set consumed_at = now() where id_digest = $1 and model = $2 and consumed_at > now()`)
+  update artifacts set consumed_at = now() where id_digest = $1 and model = $2 and consumed_at > now() returning model`)
+
+// The same for many, of which it takes those whose rows are free.
+const setTogether = (condition: string, value: string) =>
+  statement(`
+    with free as (
+      select id_digest from artifacts
+      where id_digest = any ($1) and model = $2 and ${condition} for no key update skip locked
+    )
+    update artifacts t set consumed_at = ${value}
+    from free where t.id_digest = free.id_digest and t.${condition}
+    returning t.id_digest`)
+const CONSUME_TOGETHER = setTogether('consumed_at is null', `now() + make_interval(secs => ${LONGEST_ANSWER_SECONDS})`)
+const ANSWERED_TOGETHER = setTogether('consumed_at > now()', 'now()')
 
 const DESTROY = statement('delete from artifacts where id_digest = $1 and model = $2')
 
@@ -52,8 +75,30 @@ export interface Artifacts extends Adapter {
   answered(id: string): Promise<void>
 }
 
+type ArtifactRow = { payload: AdapterPayload; consumed: number | null }
+type PresentedRow = ArtifactRow & CircumstancesRow & { place: number }
+
 /** Authorization codes and opaque access tokens. */
 export function createArtifacts(model: string, { pool }: AdapterDependencies, families: Families): Artifacts {
+  const findPresented = createBatch<Buffer, PresentedRow | undefined>({
+    ask: async (digests) => inPlaces(await run<PresentedRow>(pool, FIND_PRESENTED, [digests, model]), digests.length),
+  })
+
+  /** @returns whether this was the one that changed it */
+  function change(many: Statement, one: Statement): (digest: Buffer) => Promise<boolean> {
+    return together<Buffer, boolean>({
+      keyOf: (id) => id.toString('latin1'),
+      async together(digests) {
+        const changed = await run<{ id_digest: Buffer }>(pool, many, [digests, model])
+        const names = new Set(changed.map(({ id_digest }) => id_digest.toString('latin1')))
+        return digests.map((id) => (names.has(id.toString('latin1')) ? true : undefined))
+      },
+      alone: async (id) => (await run(pool, one, [id, model])).length > 0,
+    })
+  }
+  const consume = change(CONSUME_TOGETHER, CONSUME)
+  const answered = change(ANSWERED_TOGETHER, ANSWERED)
+
   return {
     async upsert(id, payload) {
       const { grantId = null, clientId = '', exp } = payload
@@ -65,16 +110,20 @@ export function createArtifacts(model: string, { pool }: AdapterDependencies, fa
       if (stored.length === 0) throw revokedMeanwhile()
     },
     async find(id) {
-      const [row] = await run<{ payload: AdapterPayload; consumed: number | null }>(pool, FIND, [digest(id), model])
+      const { ctx } = Provider
+      const isPresented = ctx?.oidc.route === 'token' && model === 'AuthorizationCode'
+      const row = isPresented
+        ? await findPresented(digest(id))
+        : (await run<ArtifactRow>(pool, FIND, [digest(id), model]))[0]
       if (!row) return undefined
+      if (isPresented) keepCircumstances(ctx, row as PresentedRow)
       return { ...row.payload, jti: id, ...(row.consumed ? { consumed: row.consumed } : {}) }
     },
     async consume(id) {
-      const claimed = await run(pool, CONSUME, [digest(id), model])
-      if (claimed.length === 0) throw new errors.InvalidGrant('already used')
+      if (!(await consume(digest(id)))) throw new errors.InvalidGrant('already used')
     },
     async answered(id) {
-      await run(pool, ANSWERED, [digest(id), model])
+      await answered(digest(id))
     },
     async destroy(id) {
       if (!ACCESS_TOKENS.has(model)) await run(pool, DESTROY, [digest(id), model])

@@ -2,6 +2,7 @@ import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } 
 import { registryId } from '../../registry/clients/metadata-url.ts'
 import { claimedPlace, GrantChangedError, GrantPlaceTaken, type GrantPlace } from '../grant-place.ts'
 import { PASSWORD_SET_AT, passwordOfSignIn } from '../sign-in.ts'
+import { takeGrant } from './circumstances.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 import { revokedMeanwhile } from './artifacts.ts'
 import type { Families } from './families.ts'
@@ -54,7 +55,7 @@ const UPDATE = statement(`
   with held as (select id, payload::text = $3 as is_unchanged from grants where id = $1 for no key update),
   widened as (update grants set payload = $2 from held where grants.id = held.id and held.is_unchanged returning grants.id)
   select held.is_unchanged from held left join widened using (id)`)
-const FIND = statement('select payload, payload::text as text from grants where id = $1')
+const FIND = statement('select payload::text as text from grants where id = $1')
 
 /**
  * Grants read in this request, as they were then. Saving one of them again may widen it, but must never bring a revoked one
@@ -103,9 +104,12 @@ export function createGrants({ pool }: AdapterDependencies, families: Families):
       if (rows.length === 0) throw revokedMeanwhile()
     },
     async find(id) {
-      const [row] = await run<{ payload: AdapterPayload; text: string }>(pool, FIND, [id])
-      if (row && Provider.ctx) remember(Provider.ctx, id, row.text)
-      return row?.payload
+      const { ctx } = Provider
+      const found = takeGrant(ctx, id)
+      const row = found === undefined ? (await run<{ text: string }>(pool, FIND, [id]))[0] : found
+      if (!row) return undefined
+      if (ctx) remember(ctx, id, row.text)
+      return JSON.parse(row.text) as AdapterPayload
     },
     destroy: (id) => families.revoke(id),
   }

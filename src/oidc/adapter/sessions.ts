@@ -8,6 +8,7 @@ import { digestSecret as digest } from '../../lib/secret.ts'
 import { noticesFrom, participantsOf } from '../../registry/logout-notices.ts'
 import { requestedBy } from '../origin.ts'
 import { PASSWORD_SET_AT, passwordOfSignIn } from '../sign-in.ts'
+import { takeSession } from './circumstances.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 import { createNextSessionId, type NextSessionId } from './session-id.ts'
 import { run, statement } from './statement.ts'
@@ -148,8 +149,9 @@ export function createSessions({ pool, masterKeys }: AdapterDependencies): Sessi
       return row && toPayload(row, presentId(row, id))
     },
     async findByUid(uid) {
-      const [row] = await run<SessionRow>(pool, FIND_BY_UID, [uid])
-      return row && toPayload(row)
+      const found = takeSession(Provider.ctx, uid)
+      const row = found === undefined ? (await run<SessionRow>(pool, FIND_BY_UID, [uid]))[0] : found
+      return row ? toPayload(row) : undefined
     },
     /** The library calls this when it changes the id, and saves right after; the change itself is one statement there. */
     destroy(id) {

@@ -27,3 +27,10 @@ export async function run<Row extends pg.QueryResultRow>(
 export function isForeignKeyViolation(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === '23503'
 }
+
+/** Rows in the order of what was asked for, by their `place` from 1; undefined where there is none. */
+export function inPlaces<Row extends { place: number }>(rows: readonly Row[], length: number): (Row | undefined)[] {
+  const places: (Row | undefined)[] = Array.from({ length })
+  for (const row of rows) places[row.place - 1] = row
+  return places
+}

@@ -2,6 +2,7 @@ import type { AccessToken, Configuration, FindAccount, KoaContextWithOIDC } from
 import type pg from 'pg'
 import { findActiveUser } from '../../registry/users/queries.ts'
 import type { User } from '../../registry/users/user.ts'
+import { takeUser } from '../adapter/circumstances.ts'
 import { GRANT_CLAIM, SESSION_CLAIM } from '../introspection/jwt-access-token.ts'
 import { delegationOf } from '../token-exchange/delegation.ts'
 import type { ManagementRules } from './management.ts'
@@ -19,7 +20,8 @@ export const PASSWORD_SIGN_IN = { acr: 'urn:grantry:acr:password', amr: ['pwd'] 
 /** People from the registry. A disabled or deleted one is not found, so every token that asks for them ends. */
 export function createFindAccount({ pool }: { pool: pg.Pool }, management: ManagementRules): FindAccount {
   return async (ctx, sub, source) => {
-    const user = await findActiveUser(pool, sub)
+    const found = takeUser(ctx, sub)
+    const user = found === undefined ? await findActiveUser(pool, sub) : (found ?? undefined)
     if (user && source && ctx.oidc.route === 'token') management.requireSomething(ctx, user, source)
     return user && { accountId: user.id, user, claims: () => Promise.resolve(toClaims(user)) }
   }

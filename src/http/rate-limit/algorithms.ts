@@ -48,7 +48,13 @@ export const rateLimitTable = `
     allowed boolean not null,
     expires_at timestamptz not null,
     primary key (policy, key)
-  ) with (fillfactor = 50);
+  ) with (
+    fillfactor = 50,
+    autovacuum_vacuum_scale_factor = 0.02,
+    autovacuum_vacuum_threshold = 1000,
+    autovacuum_vacuum_cost_limit = 1000,
+    autovacuum_analyze_scale_factor = 0.05
+  );
   create index if not exists rate_limits_by_expiry on rate_limits (expires_at);
 `
 

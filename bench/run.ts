@@ -1,12 +1,13 @@
 /**
- * `npm run bench [scenario …] [-- --json FILE --seconds N --rounds N --clients N --operations N --rows N --cpu-prof DIR]`:
- * measures what operations cost. Results that are in the same FILE from earlier runs stay, but for the scenarios that run
- * now. Everything runs on this machine over loopback: a PostgreSQL and servers that are started for it and are gone
- * afterwards. How it measures stands in docs/performance.md.
+ * `npm run bench [scenario …] [-- --json FILE --seconds N --rounds N --clients N --operations N --rows N --env NAME=VALUE
+ * --cpu-prof DIR]`: measures what operations cost. Results that are in the same FILE from earlier runs stay, but for the
+ * scenarios that run now. Everything runs on this machine over loopback: a PostgreSQL and servers that are started for it and
+ * are gone afterwards. How it measures stands in docs/performance.md.
  */
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { explain } from '../src/lib/explain.ts'
 import type { Bench, Options, Scenario } from './scenario.ts'
 import { startCluster } from './support/cluster.ts'
 import { makeTemplate, startGrantry } from './support/grantry.ts'
@@ -26,18 +27,20 @@ const { values, positionals } = parseArgs({
     warm: { type: 'string', default: '3000' },
     people: { type: 'string', default: '64' },
     rows: { type: 'string', default: '200000' },
+    env: { type: 'string', multiple: true, default: [] },
     'cpu-prof': { type: 'string' },
   },
 })
 const profiles = values['cpu-prof'] === undefined ? undefined : resolve(values['cpu-prof'])
 const options: Options = {
-  seconds: Number(values.seconds),
-  rounds: Number(values.rounds),
-  clients: Number(values.clients),
-  operations: Number(values.operations),
-  warmOperations: Number(values.warm),
-  people: Number(values.people),
-  rows: Number(values.rows),
+  seconds: positive('seconds'),
+  rounds: positive('rounds'),
+  clients: positive('clients'),
+  operations: positive('operations'),
+  warmOperations: positive('warm'),
+  people: Math.max(positive('people'), positive('clients')),
+  rows: positive('rows'),
+  environment: Object.fromEntries(values.env.map((pair) => pair.split(/=(.*)/s, 2) as [string, string])),
   profiles,
 }
 if (profiles !== undefined) mkdirSync(profiles, { recursive: true })
@@ -50,6 +53,13 @@ if (unknown === undefined) {
 } else {
   console.error(`there is no scenario ${unknown}; there are ${scenarios.map(({ name }) => name).join(', ')}`)
   process.exitCode = 2
+}
+
+function positive(name: 'seconds' | 'rounds' | 'clients' | 'operations' | 'warm' | 'people' | 'rows'): number {
+  const value = Number(values[name])
+  if (value > 0) return value
+  console.error(`--${name} must be a number above 0`)
+  process.exit(2)
 }
 
 async function findScenarios(): Promise<Scenario[]> {
@@ -76,8 +86,9 @@ async function runAll(wanted: readonly Scenario[]): Promise<void> {
       options,
       say: (line) => void process.stderr.write(`  ${line}\n`),
       after: (end) => void ends.push(end),
-      async startGrantry(given) {
-        const server = await startGrantry(cluster, template, given)
+      async startGrantry(given = {}) {
+        const environment = { ...options.environment, ...given.environment }
+        const server = await startGrantry(cluster, template, { ...given, environment })
         ends.push(() => server.close())
         return server
       },
@@ -92,11 +103,17 @@ async function runAll(wanted: readonly Scenario[]): Promise<void> {
     for (const scenario of wanted) {
       const { name, title } = scenario
       process.stderr.write(`${name}\n`)
-      const result = await scenario.run(bench)
-      await endAll(kept)
-      const named = { name, title, date: machine.date, ...result }
-      printResult(named)
-      if (values.json !== undefined) keepResult(values.json, { machine, options }, named)
+      try {
+        const named = { name, title, date: machine.date, ...(await scenario.run(bench)) }
+        printResult(named)
+        if (values.json !== undefined) keepResult(values.json, { machine, options }, named)
+      } catch (error) {
+        // The others may still be measured, which can take an hour.
+        console.error(`${name} failed: ${explain(error)}`)
+        process.exitCode = 1
+      } finally {
+        await endAll(kept)
+      }
     }
   } finally {
     process.off('SIGINT', interrupted)

@@ -23,6 +23,8 @@ export interface Options {
   readonly warmOperations: number
   /** Users in the database; at least as many as there are virtual clients. */
   readonly people: number
+  /** Variables of the server that differ from what the bench gives it. */
+  readonly environment: Readonly<Record<string, string>>
   /** Where CPU profiles of the measured rounds go; undefined for none. */
   readonly profiles: string | undefined
 }

@@ -7,6 +7,8 @@ const RIGHT = WIDTH - MARGIN
 /** Operations beyond this many signatures would press all others into a corner: passwords, which are slow on purpose. */
 const MOST_SIGNATURES = 40
 const ROW = 44
+/** With a line more of text. */
+const TALL_ROW = 56
 
 /** By the name of the file. Plots for which the report has nothing are left out. */
 export function plotsOf(report: Report): Map<string, string> {
@@ -25,7 +27,7 @@ function limits({ scenarios }: Report): string | undefined {
     const isMet = measured <= atMost
     const value = `${figure(measured)} of ${figure(atMost)} ${unit}`.trim()
     return [
-      text(MARGIN, y + 12, shorten(what, 58), 'small'),
+      text(MARGIN, y + 12, shorten(what, 66), 'small'),
       rectangle(MARGIN, y + 18, scale(Math.max(0, measured / atMost)) - MARGIN, 12, isMet ? 'c' : 'bad'),
       line(scale(1), y + 15, scale(1), y + 33, 'mark'),
       text(RIGHT, y + 29, isMet ? value : `${value}, missed`, 'small right'),
@@ -59,7 +61,7 @@ function cpu({ scenarios }: Report): string | undefined {
     const { server, postgres, library } = inSignatures(result)
     const x = MARGIN + scale(server)
     return [
-      text(MARGIN, y + 12, shorten(result.title, 56), 'small'),
+      text(MARGIN, y + 12, shorten(result.title, 66), 'small'),
       rectangle(MARGIN, y + 18, scale(server), 14, 'a'),
       rectangle(x, y + 18, scale(postgres), 14, 'b'),
       ...(library === undefined
@@ -93,18 +95,18 @@ function latency({ scenarios }: Report): string | undefined {
   const most = Math.max(10, ...rows.map(({ latency }) => latency!.p99))
   const scale = (ms: number) =>
     MARGIN + (Math.log(Math.max(ms, LEAST_MS) / LEAST_MS) / Math.log(most / LEAST_MS)) * (RIGHT - MARGIN - 10)
-  const bottom = 40 + rows.length * ROW
+  const bottom = 40 + rows.length * TALL_ROW
   const ticks = [0.1, 1, 10, 100, 1000].filter((ms) => ms <= most)
   const parts = rows.flatMap(({ title, latency }, index) => {
-    const y = 40 + index * ROW
+    const y = 40 + index * TALL_ROW
     const { p50, p95, p99, perSecond } = latency!
     return [
-      text(MARGIN, y + 10, shorten(title, 40), 'small'),
-      text(RIGHT, y + 10, `p99 ${figure(p99)} ms at ${figure(perSecond)}/s`, 'small right'),
-      line(scale(p50), y + 24, scale(p99), y + 24, 'grid'),
-      circle(scale(p50), y + 24, 'c'),
-      circle(scale(p95), y + 24, 'b'),
-      circle(scale(p99), y + 24, 'a'),
+      text(MARGIN, y + 10, shorten(title, 66), 'small'),
+      text(MARGIN, y + 24, `p99 ${figure(p99)} ms at ${figure(perSecond)} a second`, 'small value'),
+      line(scale(p50), y + 37, scale(p99), y + 37, 'mark'),
+      circle(scale(p50), y + 37, 'c'),
+      circle(scale(p95), y + 37, 'b'),
+      circle(scale(p99), y + 37, 'a'),
     ]
   })
   return draw({
@@ -115,7 +117,7 @@ function latency({ scenarios }: Report): string | undefined {
     height: bottom + 24,
     parts: [
       ...ticks.map((ms) => line(scale(ms), 32, scale(ms), bottom, 'grid')),
-      ...ticks.map((ms) => text(scale(ms), bottom + 14, `${ms} ms`, 'small middle')),
+      ...ticks.map((ms, index) => text(scale(ms), bottom + 14, `${ms} ms`, index === 0 ? 'small' : 'small middle')),
       ...[['c', 'p50'] as const, ['b', 'p95'] as const, ['a', 'p99'] as const].flatMap(([style, name], index) => [
         circle(MARGIN + 5 + index * 70, MARGIN + 6, style),
         text(MARGIN + 14 + index * 70, MARGIN + 11, name),

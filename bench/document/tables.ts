@@ -32,6 +32,7 @@ function machine({ machine: { cpu, cores, memoryGb, node, date, signatures }, op
     `${cpu}, ${cores} cores, ${memoryGb} GB, Node ${node}, PostgreSQL on the same machine, ${date}.`,
     `Bare signatures at the beginning: ${signed.join(', ')}.`,
     `${options.rounds} rounds of ${figure(options.seconds)} s with ${options.clients} clients at once.`,
+    ...Object.entries(options.environment).map(([name, value]) => `With ${name}=${value}.`),
   ].join(' ')
 }
 

@@ -39,6 +39,8 @@ function environmentOf(cluster: Cluster, databaseUrl: string, port: number): Rec
     DATABASE_URL: databaseUrl,
     MASTER_KEY: cluster.masterKey,
     LOG_LEVEL: 'info',
+    // No balancer has to notice that it ends.
+    SHUTDOWN_DELAY_SECONDS: '0',
     AUTHORIZATIONS_PER_MINUTE: '1000000',
     RATE_LIMIT_ADDRESS: `sliding-window;${QUOTA}`,
     RATE_LIMIT_API: `token-bucket;${QUOTA}`,

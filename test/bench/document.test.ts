@@ -19,7 +19,16 @@ const report: Report = {
     date: '2026-01-01',
     signatures: { RS256: 250, ES256: 25, Ed25519: 30 },
   },
-  options: { seconds: 2, rounds: 7, clients: 16, operations: 1, warmOperations: 1, people: 16, rows: 1 },
+  options: {
+    seconds: 2,
+    rounds: 7,
+    clients: 16,
+    operations: 1,
+    warmOperations: 1,
+    people: 16,
+    rows: 1,
+    environment: {},
+  },
   scenarios: [
     {
       name: 'refresh',

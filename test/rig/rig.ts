@@ -10,11 +10,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { connectDatabase, type Database } from '../../src/database/connect.ts'
-import { newMasterKey } from '../../src/lib/master-key.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import type { Pair } from '../races/pair.ts'
 import { freePort, startProcess, type ServerProcess } from '../support/auth-server.ts'
-import { testDatabaseUrl, type Teardown } from '../support/database.ts'
+import { keyedDatabase, type Teardown } from '../support/database.ts'
 import type { TestClient } from '../support/registry.ts'
 import { Visitor } from '../support/visitor.ts'
 import { startDatabaseProxy, type DatabaseProxy } from './database-proxy.ts'
@@ -55,13 +54,13 @@ export interface Rig extends Pair {
 }
 
 export async function startRig(t: Teardown, environment: Record<string, string> = {}): Promise<Rig> {
-  const databaseUrl = environment.DATABASE_URL ?? (await testDatabaseUrl(t))
+  const { url: databaseUrl, masterKey } = await keyedDatabase(t)
   const port = await freePort()
   const issuer = `http://localhost:${port}`
   const shared = {
     ISSUER: issuer,
     DATABASE_POOL_MAX: '8',
-    MASTER_KEY: newMasterKey(),
+    MASTER_KEY: masterKey,
     // Nothing happens by itself while messages are counted.
     KEY_POLL_SECONDS: '3000',
     KEY_PUBLISH_SECONDS: '7200',

@@ -68,7 +68,7 @@ async function findScenarios(): Promise<Scenario[]> {
   const modules = await Promise.all(
     files.map((file) => import(join(directory, file)) as Promise<{ scenario: Scenario }>),
   )
-  return modules.map(({ scenario }) => scenario)
+  return modules.map(({ scenario }) => scenario).toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 async function runAll(wanted: readonly Scenario[]): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * `node bench/profile.ts FILE.cpuprofile … [--top 25]`: where the time of a CPU profile went, by package and by function, without
- * a viewer. Time in which the process waited is left out; so is the profiler. A profile sees
- * the main thread alone: signatures in the thread pool are not in it.
+ * a viewer. Time in which the process waited is left out, and so is the profiler. A profile sees the main thread alone:
+ * signatures in the thread pool are not in it.
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -13,6 +13,8 @@ interface Profile {
   /** µs since the sample before. */
   timeDeltas: number[]
 }
+
+const WAITING = ['(idle)', '(root)']
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -32,8 +34,6 @@ for (const file of positionals) {
     total,
   )
 }
-
-const WAITING = ['(idle)', '(root)']
 
 /** Of each node: its own time, without what it called. */
 function spentIn({ nodes, samples, timeDeltas }: Profile) {

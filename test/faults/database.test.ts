@@ -1,6 +1,6 @@
 /**
- * The database is lost in every way in which databases are lost, under load. FAULT_ROUNDS repeats each fault
- * (`npm run test:faults` is the long form).
+ * Two instances on one database, under load: the database is lost in every way in which databases are lost, an instance is
+ * killed, and there is more to do than can be done. FAULT_ROUNDS repeats each fault (`npm run test:faults` is the long form).
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -8,19 +8,31 @@ import test from 'ava'
 import pg from 'pg'
 import { fileScope } from '../support/demo.ts'
 import { createBalancer } from './http.ts'
-import { percentile } from './ledger.ts'
+import { emptyLedger, percentile } from './ledger.ts'
+import { ROUNDS } from './figures.ts'
 import { formOf } from './load.ts'
+import { overload, requestOf } from './overload.ts'
 import { startFaultRig, type FaultRig } from './rig.ts'
 import { underLoad } from './under-load.ts'
+import { verify } from './verify.ts'
 
 const scope = fileScope()
 let rig: FaultRig
 
 test.before(async (t) => {
   t.timeout(120_000)
-  rig = await startFaultRig(scope)
+  rig = await startFaultRig(scope, { MAX_IN_FLIGHT: '200' })
 })
 test.after.always(() => scope.end())
+
+test.serial('the ledger: what is lost or was given twice is seen', async (t) => {
+  const ledger = emptyLedger()
+  ledger.chains.push({ current: 'never answered by anybody', isEnded: false })
+  ledger.created.set('key', new Set(['cli_nobody', 'cli_noone']))
+  ledger.successors.set('used', new Set(['one', 'another']))
+  const { lost, usedTwice } = await verify(rig.world, rig.db, ledger)
+  t.deepEqual({ lost, usedTwice }, { lost: 3, usedTwice: 2 })
+})
 
 test.serial('connections are reset, and no new one is taken', async (t) => {
   const { during } = await underLoad(t, rig, {
@@ -127,3 +139,27 @@ test.serial('every connection is held: 503 at once instead of a queue without en
   t.true(percentile(times, 50) < 2_500)
   t.true(Math.max(...times) < 8_000)
 })
+
+// A slow network to the database is what it can't do more for, so that the sender keeps up on any machine; the long form floods
+// its processor as well.
+test.serial('ten times what its database can: the rest is refused, and seconds later all is as before', async (t) => {
+  rig.network.delayMs = 15
+  t.teardown(() => Object.assign(rig.network, { delayMs: 0 }))
+  const list = requestOf(rig, 'GET /api/v1/clients?limit=1 HTTP/1.1', [
+    `Authorization: Bearer ${rig.world.apiKey}`,
+    'Accept-Encoding: identity',
+  ])
+  await overload(t, rig, 'the database', list)
+})
+
+if (ROUNDS > 1) {
+  test.serial(
+    'ten times what its processor can: the rest is refused, and seconds later all is as before',
+    async (t) => {
+      const { client_id, client_secret } = rig.world.service
+      const form = 'Content-Type: application/x-www-form-urlencoded'
+      const authorization = `Authorization: Basic ${btoa(`${client_id}:${client_secret}`)}`
+      await overload(t, rig, 'the processor', requestOf(rig, 'POST /token HTTP/1.1', [authorization, form], 'grant_type=client_credentials')) // prettier-ignore
+    },
+  )
+}

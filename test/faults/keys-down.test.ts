@@ -1,7 +1,7 @@
 /** The issuer's keys can't be fetched: an API that checks tokens goes on with those it has, says what it can't tell, and recovers. */
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
-import { createTokenVerifier, TokenError } from '../../src/resource-server/index.ts'
+import { createTokenVerifier, type TokenError } from '../../src/resource-server/index.ts'
 import { startFakeIssuer } from '../support/fake-issuer.ts'
 import { figures } from './figures.ts'
 
@@ -26,14 +26,14 @@ test('the JWKS endpoint is down: known keys go on, a new key is 503 without a st
   const refusals: unknown[] = []
   while (performance.now() - began < 2_500) {
     const verdicts = await Promise.allSettled(
-      Array.from({ length: 40 }, (_, n) => verifier.verify(n % 2 ? known : fresh)),
+      Array.from({ length: 10 }, (_, n) => verifier.verify(n % 2 ? known : fresh)),
     )
-    presented += 20
+    presented += 5
     for (const verdict of verdicts) {
       if (verdict.status === 'fulfilled') verified += 1
       else refusals.push(verdict.reason)
     }
-    await delay(20)
+    await delay(40)
   }
   const fetches = asked() - before
 
@@ -54,7 +54,7 @@ test('the JWKS endpoint is down: known keys go on, a new key is 503 without a st
   t.log(figures('JWKS endpoint down', { injected: 1, verified, 'refused 503': refusals.length, fetches, lost: presented - verified, recoveredMs })) // prettier-ignore
   t.is(verified, presented, 'every token of a known key passed')
   t.is(refusals.length, presented)
-  t.true(verified > 200)
+  t.true(verified > 50)
   t.deepEqual(new Set(refusals.map((error) => (error as TokenError).status)), new Set([503]))
-  t.true(fetches <= 4, `${fetches} requests for thousands of tokens`)
+  t.true(fetches <= 4, `${fetches} requests for so many tokens`)
 })

@@ -40,7 +40,7 @@ export const BROWSERS = CHAINS + 1
 const SERVICES = 3
 const WRITERS = 2
 /** Between two requests of one worker. */
-const PACE_MS = 100
+const PACE_MS = 150
 const FORM = 'application/x-www-form-urlencoded'
 
 export async function startLoad(world: World): Promise<Load> {

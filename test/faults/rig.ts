@@ -25,7 +25,7 @@ export interface FaultRig {
   /** The number of PostgreSQL's first process. Whatever ends it, it is started again. */
   postmaster(): number
   /** What the servers have called a bug so far. */
-  errors(): Record<string, unknown>[]
+  errors: () => Record<string, unknown>[]
 }
 
 /** What no test wants to run into, and what makes good clients wait for the answer to what they sent before a fault. */

@@ -21,7 +21,7 @@ export interface Site {
   world: World
   db: Database
   /** What the servers have called a bug so far. */
-  errors(): Record<string, unknown>[]
+  errors: () => Record<string, unknown>[]
 }
 
 export interface Witness extends Verdict {
@@ -32,8 +32,8 @@ export interface Witness extends Verdict {
 }
 
 /** How long nothing may fail before it counts as over, and how long it is watched after that. */
-const CALM_MS = 700
-const AFTER_MS = 700
+const CALM_MS = 500
+const AFTER_MS = 500
 /** A busy machine takes longer for everything. */
 const PATIENCE_MS = 60_000
 

@@ -1,35 +1,30 @@
 /**
  * Ten times as many requests as the server can answer: it answers what it can, refuses the rest at once, and is over it in
- * seconds. In the short form a slow network to the database is what it can't do more for, so that the sender keeps up on any
- * machine; the long form floods its processor as well.
+ * seconds.
  */
-import test, { type ExecutionContext } from 'ava'
-import { fileScope } from '../support/demo.ts'
+import type { ExecutionContext } from 'ava'
 import { figures, ROUNDS } from './figures.ts'
 import { createFlood } from './flood.ts'
 import { percentile } from './ledger.ts'
-import { startFaultRig, type FaultRig } from './rig.ts'
+import type { FaultRig } from './rig.ts'
 
 const TIMES = 10
 const FLOOD_MS = 2_000
 const RECOVERY_MS = 10_000
 
-const scope = fileScope()
-let rig: FaultRig
-
-test.before(async (t) => {
-  t.timeout(120_000)
-  rig = await startFaultRig(scope, { instances: 1, MAX_IN_FLIGHT: '200' })
-})
-test.after.always(() => scope.end())
-
 /** @param lines of the request below `Host`, and its body */
-function requestOf(start: string, lines: readonly string[], body = ''): string {
-  const { host } = new URL(rig.world.issuer)
+export function requestOf(
+  { world }: Pick<FaultRig, 'world'>,
+  start: string,
+  lines: readonly string[],
+  body = '',
+): string {
+  const { host } = new URL(world.issuer)
   return [start, `Host: ${host}`, ...lines, `Content-Length: ${body.length}`, '', body].join('\r\n')
 }
 
-async function overload(t: ExecutionContext, name: string, request: string): Promise<void> {
+/** @param request one whole request that is answered 200 */
+export async function overload(t: ExecutionContext, rig: FaultRig, name: string, request: string): Promise<void> {
   t.timeout(60_000 * (ROUNDS + 1))
   const knownErrors = rig.errors().length
   const flood = createFlood(Number(new URL(rig.world.issuer).port), request)
@@ -65,26 +60,4 @@ async function overload(t: ExecutionContext, name: string, request: string): Pro
   }
   t.true(rig.servers[0]!.logs.some(({ msg }) => String(msg).startsWith('more requests than can be answered')))
   t.is(rig.errors().length, knownErrors)
-}
-
-test.serial('ten times what its database can: the rest is refused, and seconds later all is as before', async (t) => {
-  rig.network.delayMs = 15
-  t.teardown(() => Object.assign(rig.network, { delayMs: 0 }))
-  const list = requestOf('GET /api/v1/clients?limit=1 HTTP/1.1', [
-    `Authorization: Bearer ${rig.world.apiKey}`,
-    'Accept-Encoding: identity',
-  ])
-  await overload(t, 'the database', list)
-})
-
-if (ROUNDS > 1) {
-  test.serial(
-    'ten times what its processor can: the rest is refused, and seconds later all is as before',
-    async (t) => {
-      const { client_id, client_secret } = rig.world.service
-      const form = 'Content-Type: application/x-www-form-urlencoded'
-      const authorization = `Authorization: Basic ${btoa(`${client_id}:${client_secret}`)}`
-      await overload(t, 'the processor', requestOf('POST /token HTTP/1.1', [authorization, form], 'grant_type=client_credentials')) // prettier-ignore
-    },
-  )
 }

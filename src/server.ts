@@ -160,7 +160,7 @@ export async function createAuthServer(
     })
 
     const renderer = createRenderer({ directory: VIEWS })
-    const issuing = createIssuing({ config, masterKeys, log, db, keys, tokenCounts, strangers, renderer })
+    const issuing = createIssuing({ config, masterKeys, log, db, keys, tokenCounts, strangers, renderer, telemetry })
     const logouts = await startLogouts({ config, log, db, issuing, telemetry })
     lifecycle.add('logouts', () => logouts.stop())
 

@@ -13,7 +13,7 @@ import { createUserCodeThrottle } from '../registry/users/throttle.ts'
 import type { Parts } from './parts.ts'
 import { logoutNotices, watchStrangers } from './watched.ts'
 
-export interface IssuingParts extends Pick<Parts, 'config' | 'masterKeys' | 'log' | 'db' | 'keys' | 'renderer'> {
+export interface IssuingParts extends Pick<Parts, 'config' | 'masterKeys' | 'log' | 'db' | 'keys' | 'renderer' | 'telemetry'> {
   tokenCounts: TokenCounts
   /** Who asks hosts that clients have chosen. */
   strangers: Pick<ClientDocumentsOptions, 'strangers' | 'loopback'>
@@ -22,11 +22,22 @@ export interface IssuingParts extends Pick<Parts, 'config' | 'masterKeys' | 'log
 export type Issuing = ReturnType<typeof createIssuing>
 
 /** The protocol library on our storage. */
-export function createIssuing({ config, masterKeys, log, db, keys, tokenCounts, strangers, renderer }: IssuingParts) {
+export function createIssuing(parts: IssuingParts) {
+  const { config, masterKeys, log, db, keys, tokenCounts, strangers, renderer, telemetry } = parts
   const { issuer } = config
   const { refreshReuseSeconds } = config.tokens
   const documents = config.clientDocuments.enabled ? createDocuments({ db, log, strangers }) : undefined
-  const storage = createStorage({ pool: db.pool, masterKeys, issuer, log, refreshReuseSeconds, documents })
+  const looks = telemetry.metrics.cache('clients')
+  const onClientLook = (hit: boolean) => (hit ? looks.hit() : looks.miss())
+  const storage = createStorage({
+    pool: db.pool,
+    masterKeys,
+    issuer,
+    log,
+    refreshReuseSeconds,
+    documents,
+    onClientLook,
+  })
   const pages = createProtocolPages(renderer)
   const provider = currentProvider(
     { config, db, masterKeys, storage, pages, log, guesses: createUserCodeThrottle(), onTokens: tokenCounts.take },

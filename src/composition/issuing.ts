@@ -13,7 +13,10 @@ import { createUserCodeThrottle } from '../registry/users/throttle.ts'
 import type { Parts } from './parts.ts'
 import { logoutNotices, watchStrangers } from './watched.ts'
 
-export interface IssuingParts extends Pick<Parts, 'config' | 'masterKeys' | 'log' | 'db' | 'keys' | 'renderer' | 'telemetry'> {
+export interface IssuingParts extends Pick<
+  Parts,
+  'config' | 'masterKeys' | 'log' | 'db' | 'keys' | 'renderer' | 'telemetry'
+> {
   tokenCounts: TokenCounts
   /** Who asks hosts that clients have chosen. */
   strangers: Pick<ClientDocumentsOptions, 'strangers' | 'loopback'>

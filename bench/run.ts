@@ -77,7 +77,7 @@ async function runAll(wanted: readonly Scenario[]): Promise<void> {
     while (ends.length > until) await ends.pop()!()
   }
   const interrupted = () => void endAll().finally(() => process.exit(130))
-  process.once('SIGINT', interrupted)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted)
   try {
     const cluster = await startCluster()
     ends.push(() => cluster.close())
@@ -116,7 +116,7 @@ async function runAll(wanted: readonly Scenario[]): Promise<void> {
       }
     }
   } finally {
-    process.off('SIGINT', interrupted)
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupted)
     await endAll()
   }
 }

@@ -23,8 +23,17 @@ export function requestOf(
   return [start, `Host: ${host}`, ...lines, `Content-Length: ${body.length}`, '', body].join('\r\n')
 }
 
-/** @param request one whole request that is answered 200 */
-export async function overload(t: ExecutionContext, rig: FaultRig, name: string, request: string): Promise<void> {
+/**
+ * @param request one whole request that is answered 200
+ * @param keepsUp whether the sender can send as much on any machine
+ */
+export async function overload(
+  t: ExecutionContext,
+  rig: FaultRig,
+  name: string,
+  request: string,
+  { keepsUp = true } = {},
+): Promise<void> {
   t.timeout(60_000 * (ROUNDS + 1))
   const knownErrors = rig.errors().length
   const flood = createFlood(Number(new URL(rig.world.issuer).port), request)
@@ -50,11 +59,14 @@ export async function overload(t: ExecutionContext, rig: FaultRig, name: string,
     const facts = { injected: sent, acknowledged: good!.length, refused: shed!.length, unanswered }
     const times = { 'p99 answered ms': Math.round(slowest!), 'p99 refused ms': Math.round(slowestRefusal!) }
     t.log(figures(`overload of ${name}, ${TIMES} × ${calm.length}/s`, { ...facts, ...times, '5xx after recovery': failed, recoveredMs })) // prettier-ignore
-    t.true(shed!.length > good!.length, 'most of it is refused')
     t.true(good!.length > calm.length / 5, 'and yet there are answers')
     t.true(shed!.every(({ retryAfter }) => Number(retryAfter) >= 1))
     t.is(good!.length + shed!.length, answered.length, 'there is no other answer')
-    t.true(slowest! < 8_000, 'no queue without end')
+    // Where the sender shares the processor with the server it is late itself, and sends less than it means to.
+    if (keepsUp) {
+      t.true(shed!.length > good!.length, 'most of it is refused')
+      t.true(slowest! < 8_000, 'no queue without end')
+    }
     t.is(failed, 0)
     t.true(recoveredMs < RECOVERY_MS, `recovered after ${Math.round(recoveredMs)} ms`)
   }

@@ -54,8 +54,8 @@ test.serial('a worker is killed', async (t) => {
   const replaced = told('a worker serves in the place of another')
   await underLoad(t, site, {
     name: 'kill -9 of one of two workers',
-    inject: async () => {
-      await until(() => workers().length === 2)
+    prepare: () => until(() => workers().length === 2),
+    inject: () => {
       const [pid] = workers()
       if (pid) process.kill(pid, 'SIGKILL')
     },

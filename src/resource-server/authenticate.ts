@@ -1,7 +1,9 @@
 /** Takes the access token out of a request: the `Authorization` header and nothing else. */
 import type { ProvenRequest } from './dpop.ts'
 import type { Refusals } from './token-error.ts'
-import type { TokenVerifier, VerifiedToken, VerifyOptions } from './verifier.ts'
+import type { VerifyOptions } from './needs.ts'
+import type { VerifiedToken } from './verified-token.ts'
+import type { TokenVerifier } from './verifier.ts'
 
 /**
  * Headers as Node (`rawHeaders`, `headersDistinct`, `headers`) or the Fetch API give them. Prefer `rawHeaders`: Node's
@@ -67,9 +69,9 @@ function credentials(
 }
 
 function valuesOf(headers: RequestHeaders, wanted: string): string[] {
-  const is = (name: string | undefined) => name?.toLowerCase() === wanted
-  if (headers instanceof Headers) return present(headers.get(wanted))
+  const is = (name: string | undefined) => name?.length === wanted.length && name.toLowerCase() === wanted
   if (isRaw(headers)) return headers.filter((_, index) => index % 2 === 1 && is(headers[index - 1]))
+  if (headers instanceof Headers) return present(headers.get(wanted))
   return Object.entries(headers).flatMap(([name, value]) => (is(name) ? present(value) : []))
 }
 

@@ -22,6 +22,7 @@ export {
   protectedResourceMetadataUrl,
   type ProtectedResource,
 } from './metadata.ts'
+export type { VerifyOptions } from './needs.ts'
 export { protect, type ProtectedContext } from './protect.ts'
 export {
   createRevocationList,
@@ -38,10 +39,6 @@ export {
 } from './replay-store.ts'
 export { scopesToAsk } from './scopes-to-ask.ts'
 export { TokenError, type Refusals, type TokenErrorCode } from './token-error.ts'
-export {
-  createTokenVerifier,
-  type TokenVerifier,
-  type TokenVerifierOptions,
-  type VerifiedToken,
-  type VerifyOptions,
-} from './verifier.ts'
+export type { VerifiedToken } from './verified-token.ts'
+export type { TokenVerifierOptions } from './verifier-options.ts'
+export { createTokenVerifier, type TokenVerifier } from './verifier.ts'

@@ -4,7 +4,7 @@
  * A token is known here by its SHA-256 alone. Active and inactive answers are kept apart, so that made-up tokens push out
  * nothing good; one token is asked about once at a time, and only so many tokens are. What fails is kept nowhere.
  */
-import { createHash } from 'node:crypto'
+import { digestOf } from './digest.ts'
 import { discoverUrl } from './discovery.ts'
 import { fetchJson } from './fetch-json.ts'
 import { createQueue } from './queue.ts'
@@ -98,11 +98,6 @@ export function createAnswers(options: AnswersOptions): Answers {
     },
     prepare: async () => void (await endpointUrl()),
   }
-}
-
-/** What stands for a token where the token itself must not be. */
-export function digestOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64url')
 }
 
 /** RFC 7662 §2.2: `active` is a boolean, or this is no answer. */

@@ -1,7 +1,8 @@
 /** What the issuer says of a token when asked, held to the rules of a JWT: issuer, audience, times, kind. */
 import { errors, type JWTPayload } from 'jose'
 import { isTrustworthyUrl } from './discovery.ts'
-import { createAnswers, digestOf, type ActiveAnswer } from './introspection-answers.ts'
+import { digestOf } from './digest.ts'
+import { createAnswers, type ActiveAnswer } from './introspection-answers.ts'
 import { assertPlausible, Implausible } from './plausible.ts'
 
 export interface IntrospectionOptions {

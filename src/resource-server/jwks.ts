@@ -26,11 +26,16 @@ export interface KeySourceOptions {
 
 export interface KeySource {
   /**
-   * The one key that fits the `kid` and `alg` of a header.
+   * The one key that fits the `kid` and `alg` of a header, and the keys among which it is published.
    * @throws KeysUnavailableError when no usable set can be had, or the set lacks the key and no newer one can be had
    * @throws a `jose` error when the set holds no such key
    */
-  keyFor(header: JWSHeaderParameters): Promise<CryptoKey>
+  keyFor(header: JWSHeaderParameters): Promise<{ key: CryptoKey; keys: PublishedKeys }>
+  /**
+   * What the issuer publishes now, as far as is known: the same object for as long as the document says the same.
+   * @throws KeysUnavailableError when no usable set can be had
+   */
+  current(): Promise<PublishedKeys>
   /** Fetches the keys unless they are at hand. @throws KeysUnavailableError */
   load(): Promise<void>
 }
@@ -39,8 +44,14 @@ export class KeysUnavailableError extends Error {
   override readonly name = 'KeysUnavailableError'
 }
 
+/** One key set of the issuer. Another document is another object, so whoever verified something with this one can tell. */
+export interface PublishedKeys {
+  readonly document: string
+  readonly keyFor: (header: JWSHeaderParameters) => Promise<CryptoKey>
+}
+
 interface KeySet {
-  keyFor: (header: JWSHeaderParameters) => Promise<CryptoKey>
+  keys: PublishedKeys
   fetchedAt: number
   ageingAt: number
   staleAt: number
@@ -68,13 +79,20 @@ export function createKeySource({ issuer, jwksUri, fetch, now }: KeySourceOption
       const { body, headers } = await fetchJson(fetch, url)
       const age = freshSeconds(headers) * SECOND
       const fetchedAt = now()
-      const keyFor = createLocalJWKSet(body as JSONWebKeySet)
-      current = { keyFor, fetchedAt, ageingAt: fetchedAt + age * 0.9, staleAt: fetchedAt + age }
+      const keys = publish(body as JSONWebKeySet)
+      current = { keys, fetchedAt, ageingAt: fetchedAt + age * 0.9, staleAt: fetchedAt + age }
       failure = undefined
     } catch (cause) {
       discovered = undefined // the keys may have moved
       failure = { at: now(), cause }
     }
+  }
+
+  /** What says the same is the same, and its keys need not be read again. */
+  function publish(body: JSONWebKeySet): PublishedKeys {
+    const document = JSON.stringify(body)
+    if (current?.keys.document === document) return current.keys
+    return { document, keyFor: createLocalJWKSet(body) }
   }
 
   /** One fetch at a time; never rejects. */
@@ -119,17 +137,25 @@ export function createKeySource({ issuer, jwksUri, fetch, now }: KeySourceOption
       const askedAt = now()
       const set = await keySet()
       try {
-        return await set.keyFor(header)
+        return await find(set.keys, header)
       } catch (error) {
         if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
         if (takeUnknownKeyTurn(set, askedAt)) await refresh()
         else await pending
-        if (current && current !== set) return current.keyFor(header)
+        if (current && current !== set) return find(current.keys, header)
         throw failure ? unavailable() : error
       }
     },
+    current: async () => (await keySet()).keys,
     load: async () => void (await keySet()),
   }
+}
+
+async function find(
+  keys: PublishedKeys,
+  header: JWSHeaderParameters,
+): Promise<{ key: CryptoKey; keys: PublishedKeys }> {
+  return { key: await keys.keyFor(header), keys }
 }
 
 /** Seconds for which a response may be used, by `Cache-Control` and `Age` (RFC 9111 §4.2), within bounds. */

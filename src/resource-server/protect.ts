@@ -1,6 +1,7 @@
 /** Koa middleware, typed by shape so that this package needs no Koa. */
 import { authenticate } from './authenticate.ts'
-import type { TokenVerifier, VerifyOptions } from './verifier.ts'
+import type { VerifyOptions } from './needs.ts'
+import type { TokenVerifier } from './verifier.ts'
 
 /** As much of a Koa context as {@link protect} touches. */
 export interface ProtectedContext {

@@ -3,7 +3,7 @@
  * person allowed a client the time up to which everything issued has ended. Everything is forgotten when no token of that
  * time can be alive any more, so the memory holds no more than what ends in the life of one token.
  */
-import type { VerifiedToken } from './verifier.ts'
+import type { VerifiedToken } from './verified-token.ts'
 
 /** As much of an event as counts here, in the form in which Grantry tells it. */
 export interface RevocationEvent {

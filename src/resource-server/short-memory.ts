@@ -3,6 +3,7 @@ export interface ShortMemory<T> {
   get(key: string): T | undefined
   /** @param until milliseconds since 1970; a time that is past, or none, keeps nothing */
   keep(key: string, value: T, until: number): void
+  forget(key: string): void
   size(): number
 }
 
@@ -29,6 +30,7 @@ export function createShortMemory<T>({ most, now }: { most: number; now: () => n
       makeRoom()
       entries.set(key, { value, until })
     },
+    forget: (key) => void entries.delete(key),
     size: () => entries.size,
   }
 }

@@ -76,6 +76,10 @@ export function createApp(parts: Parts): Koa {
   // Public documents, the same for everybody and without credentials: anyone's scripts may read them (RFC 8414 §3).
   const isPublic = (path: string) => cacheablePaths.has(path) || path === METADATA_PATH
   app.use(on(isPublic, cors({ isAllowed: 'anyone', methods: ['GET', 'HEAD'] })))
+  const { documentAt } = provider
+  app.use(
+    on((path) => cacheablePaths.has(path), cacheable({ maxAgeSeconds: config.keys.jwksMaxAgeSeconds, documentAt })),
+  )
   app.use(on((path) => corsPaths.has(path), protocolCors(origins)))
   // Whoever registers is not known yet, and neither is an origin of theirs; there are no cookies to ride along.
   app.use(on((path) => path === registrationPath, cors({ isAllowed: 'anyone', methods: ['POST'] })))
@@ -95,7 +99,6 @@ export function createApp(parts: Parts): Koa {
   app.use(resourceMetadata({ issuer }))
   app.use(management)
   app.use(serveAssets(renderer))
-  app.use(cacheable(cacheablePaths, config.keys.jwksMaxAgeSeconds))
   app.use(createRegistration({ db, path: registrationPath, ...config.registration }))
   app.use(protocol(provider.handle))
   for (const page of createInteractions({

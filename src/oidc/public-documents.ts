@@ -1,0 +1,23 @@
+import type { Provider } from 'oidc-provider'
+import { cacheablePaths } from './routes.ts'
+
+/** A document as it is sent. */
+export interface PublicDocument {
+  readonly type: string
+  readonly body: Buffer
+}
+
+/**
+ * What this provider has told of itself so far: discovery and its keys. They are the same for whoever asks, from the first
+ * time to the last, because a provider lives as long as its keys do not change.
+ * @returns the document at a path, once somebody has asked the library for it
+ */
+export function keepPublicDocuments(provider: Provider): (path: string) => PublicDocument | undefined {
+  const known = new Map<string, PublicDocument>()
+  provider.use(async (ctx, next) => {
+    await next()
+    if (!cacheablePaths.has(ctx.path) || ctx.method !== 'GET' || ctx.status !== 200) return
+    known.set(ctx.path, { type: ctx.response.get('Content-Type'), body: Buffer.from(JSON.stringify(ctx.body)) })
+  })
+  return (path) => known.get(path)
+}

@@ -21,7 +21,7 @@ const REFRESH_TOKEN = `json_build_object('iat', 1780000000 + n, 'exp', 178120960
   'scope', 'openid profile email offline_access orders:read orders:write')`
 
 // Rows of a day ago that are expired, and of the next ten hours that are not, as they came: time and place go together.
-const EXPIRES = `case when n <= $expired then now() - interval '1 day' + n * interval '1 day' / $expired
+const EXPIRES = `case when n <= $expired then now() - interval '1 day' + n * interval '1 day' / greatest($expired, 1)
   else now() + interval '1 hour' + (n - $expired) * interval '10 hours' / $live end`
 
 const FILL = [
@@ -30,28 +30,31 @@ const FILL = [
    from generate_series(1, $expired + $live) as n`,
   `insert into grants (id, user_id, client_id, session_uid, payload, expires_at)
    select 'fill-' || f, $user, $client, 'session-' || f, json_build_object('accountId', $user, 'clientId', $client),
-     case when f * ${TOKENS_OF_A_FAMILY} <= $tokens then now() - interval '1 hour' else now() + interval '10 days' end
+     case when f * ${TOKENS_OF_A_FAMILY} <= $dead then now() - interval '1 hour' else now() + interval '10 days' end
    from generate_series(0, 2 * $tokens / ${TOKENS_OF_A_FAMILY}) as f`,
   `insert into refresh_tokens (id_digest, grant_id, payload, expires_at, consumed_at, request_digest, successor_digest, successor_used_at)
    select sha256(('refresh' || n)::bytea), 'fill-' || n / ${TOKENS_OF_A_FAMILY}, ${REFRESH_TOKEN},
-     case when n <= $tokens then now() - interval '1 day' + n * interval '22 hours' / $tokens else now() + interval '10 days' end,
+     case when n <= $dead then now() - interval '1 day' + n * interval '22 hours' / greatest($dead, 1) else now() + interval '10 days' end,
      now(), sha256('request'), sha256(('refresh' || n + 1)::bytea), now()
    from generate_series(1, 2 * $tokens) as n`,
 ]
 
 /**
- * Fills artifacts with so many rows, and refresh tokens of families with a tenth of them, half expired and half alive.
+ * Fills artifacts with so many rows, and refresh tokens of families with a tenth of them, half expired and half alive; all of
+ * them alive when nothing is to be expired.
  * Indexes are made afterwards, which is quicker by far, and the planner gets its statistics.
  */
 export async function fill(databaseUrl: string, { expired, live }: Filling, { app, people }: Seed): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
+  const tokens = String(Math.ceil((expired + live) / 20))
   const values: Record<string, string> = {
     client: pg.escapeLiteral(app.id),
     user: pg.escapeLiteral(people.at(-1)!.id),
     expired: String(expired),
     live: String(live),
-    tokens: String(Math.ceil((expired + live) / 20)),
+    tokens,
+    dead: expired > 0 ? tokens : '0',
   }
   const put = (text: string) => text.replaceAll(/\$(\w+)/g, (_, name: string) => values[name]!)
   try {

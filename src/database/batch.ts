@@ -1,4 +1,4 @@
-import { setImmediate as endOfTurn } from 'node:timers/promises'
+import { setImmediate as endOfTurn, setTimeout as delay } from 'node:timers/promises'
 import { PoolBusyError } from './pool.ts'
 
 /** Something that many requests ask of the database at the same time, each for itself. */
@@ -17,6 +17,8 @@ export interface BatchOptions<Question, Answer> {
 }
 
 const MOST = 64
+/** From the beginning of a statement to that of the next: each costs processor time on both sides, however few share it. */
+const REST_MS = 2
 const PATIENCE_MS = 3_000
 
 interface Waiting<Question, Answer> {
@@ -26,8 +28,9 @@ interface Waiting<Question, Answer> {
 }
 
 /**
- * Questions that come while a statement is under way are asked together by the next. Nobody waits for company: alone, a
- * question goes out at once, and the busier the server is, the more of them share one round trip, one plan and one commit.
+ * Questions that come while a statement is under way, or within two milliseconds of its beginning, are asked together by the
+ * next. Alone, a question goes out at once, and the busier the server is, the more of them share one round trip, one plan and
+ * one commit.
  * An answer is never older than its question: each statement begins after the last question that it answers was put.
  *
  * While a statement is stuck (behind a lock, in a network that swallows it) nobody queues behind it for long: when patience is
@@ -41,13 +44,16 @@ export function createBatch<Question, Answer>({
 }: BatchOptions<Question, Answer>): (question: Question) => Promise<Answer> {
   let waiting: Waiting<Question, Answer>[] = []
   let isAsking = false
+  let askedAt = Number.NEGATIVE_INFINITY
   let isStuck = false
 
   async function askAll(): Promise<void> {
     while (waiting.length > 0) {
+      const rest = askedAt + REST_MS - performance.now()
       // Requests that are read from their sockets in the same turn of the loop go together.
-      await endOfTurn()
+      await (rest > 0 ? delay(rest) : endOfTurn())
       const batch = next()
+      askedAt = performance.now()
       const impatience = setTimeout(() => giveUp(batch), patienceMs)
       try {
         const answers = await ask(batch.map(({ question }) => question))

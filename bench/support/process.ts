@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { cpuOf, memoryOf } from './cpu.ts'
 import { askProbes } from './probe-client.ts'
 import type { Readings } from './probe.ts'
+import manifest from '../../package.json' with { type: 'json' }
 
 export interface MeasuredProcess {
   pid: number
@@ -42,7 +43,10 @@ export interface ProcessOptions {
 const PATIENCE_MS = 30_000
 const PROBE = join(import.meta.dirname, 'probe.ts')
 
-/** Starts `node <main>` with this environment and nothing else; its output is thrown away, its errors are told when it ends early. */
+/** What `npm start` tells Node. The reference gets the same. */
+const flags = manifest.scripts.start.split(' ').filter((word) => word.startsWith('--'))
+
+/** Starts `node <flags> <main>` with this environment and nothing else; its output is thrown away, its errors are told when it ends early. */
 export async function startProcess({
   main,
   port,
@@ -54,7 +58,7 @@ export async function startProcess({
   const errors = join(directory, 'errors')
   const output = openSync(errors, 'w')
   const began = performance.now()
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, [...flags, main], {
     env: {
       PATH: process.env.PATH ?? '',
       ...(probe && { NODE_OPTIONS: `--import=${PROBE}`, PROBE_DIRECTORY: directory }),

@@ -100,7 +100,7 @@ export function createApp(parts: Parts): Koa {
   app.use(management)
   app.use(serveAssets(renderer))
   app.use(createRegistration({ db, path: registrationPath, ...config.registration }))
-  app.use(protocol(provider.handle))
+  app.use(protocol(provider.answer))
   for (const page of createInteractions({
     issuer: config.issuer,
     db,
@@ -131,15 +131,13 @@ function on(isMeant: (path: string) => boolean, middleware: Middleware): Middlew
 }
 
 /** Hands requests for the protocol's paths to the library, which answers them itself. */
-function protocol(handle: CurrentProvider['handle']): Middleware {
+function protocol(answer: CurrentProvider['answer']): Middleware {
   return async (ctx, next) => {
     const methods = protocolMethods(ctx.path)
     if (!methods) return next()
     const isPreflight = ctx.get('access-control-request-method') !== ''
     if (!methods.includes(ctx.method) || (ctx.method === 'OPTIONS' && !isPreflight)) return tellMethods(ctx, methods)
-    ctx.respond = false
-    await handle(ctx.req, ctx.res)
-    return undefined
+    return answer(ctx, next)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { RequestListener } from 'node:http'
+import type { Middleware } from 'koa'
 import type { Provider } from 'oidc-provider'
 import type { KeyRing } from '../keys/ring.ts'
 import { createProvider, type ProviderDependencies } from './provider.ts'
@@ -6,8 +6,8 @@ import { keepPublicDocuments, type PublicDocument } from './public-documents.ts'
 
 export interface CurrentProvider {
   get(): Provider
-  /** Answers a request to one of the protocol's paths. */
-  handle: (...args: Parameters<RequestListener>) => Promise<void>
+  /** Answers a request to one of the protocol's paths, in the context that it came with. */
+  answer: Middleware
   /** Discovery and the keys of this moment, where somebody has asked for them before. */
   documentAt: (path: string) => PublicDocument | undefined
 }
@@ -20,7 +20,7 @@ export function currentProvider(deps: ProviderDependencies, ring: KeyRing): Curr
   const make = (keys = ring.current()) => {
     const provider = createProvider(deps, keys)
     const documentAt = keepPublicDocuments(provider)
-    return { provider, documentAt, handle: provider.callback() }
+    return { provider, documentAt, answer: mounted(provider) }
   }
   let current = make()
   ring.onChange((keys) => {
@@ -28,7 +28,21 @@ export function currentProvider(deps: ProviderDependencies, ring: KeyRing): Curr
   })
   return {
     get: () => current.provider,
-    handle: async (req, res) => current.handle(req, res),
+    answer: (ctx, next) => current.answer(ctx, next),
     documentAt: (path) => current.documentAt(path),
+  }
+}
+
+/**
+ * The provider is an application of its own; here it is a middleware, which saves each token request a second context and a
+ * second answering. It finds itself as the application of the context: its cookies are signed with its keys.
+ */
+function mounted(provider: Provider): Middleware {
+  const { compose } = provider as unknown as { compose(middleware: unknown): Middleware }
+  const answer = compose(provider.middleware)
+  return (ctx, next) => {
+    const app = provider as unknown as typeof ctx.app
+    ctx.app = ctx.request.app = ctx.response.app = app
+    return answer(ctx, next)
   }
 }

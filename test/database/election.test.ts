@@ -16,8 +16,8 @@ const TAKEN_OVER_MS = 5_000
 interface Instance {
   db: Database
   duty: Leadership
-  /** Of each term: when it began, and when its signal was aborted. */
-  terms: { began: number; ended?: number }[]
+  /** Of each term: when it began, when its signal was aborted, and how many others were at work when it began. */
+  terms: { began: number; ended?: number; beside: number }[]
   close(): Promise<void>
 }
 
@@ -28,9 +28,8 @@ async function instance(t: ExecutionContext, url: string, atWork = new Set<objec
   const terms: Instance['terms'] = []
   const me = {}
   const duty = election.lead('sweep', async (signal) => {
-    const term: Instance['terms'][number] = { began: performance.now() }
+    const term: Instance['terms'][number] = { began: performance.now(), beside: atWork.size }
     terms.push(term)
-    t.is(atWork.size, 0, 'somebody else is at work')
     atWork.add(me)
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
     term.ended = performance.now()
@@ -63,7 +62,8 @@ async function holders({ pool }: Database): Promise<number[]> {
 test('of three instances one works; who takes over does so at once when it stops, and never beside it', async (t) => {
   const url = await testDatabaseUrl(t)
   const atWork = new Set<object>()
-  let instances = await Promise.all([1, 2, 3].map(() => instance(t, url, atWork)))
+  const all = await Promise.all([1, 2, 3].map(() => instance(t, url, atWork)))
+  let instances = all
   for (let left = 3; left > 1; left -= 1) {
     const leader = await elected(instances)
     t.is(leaders(instances).length, 1)
@@ -76,6 +76,8 @@ test('of three instances one works; who takes over does so at once when it stops
     // Told, and not found at the next turn a second later.
     t.true(successor.terms[0]!.began - stopped < 500, `${successor.terms[0]!.began - stopped} ms`)
   }
+  const beside = all.flatMap(({ terms }) => terms.map((term) => term.beside))
+  t.deepEqual(beside, [0, 0, 0])
 })
 
 test('a leader whose connection is lost stops at once; somebody leads within seconds, and one alone', async (t) => {

@@ -44,8 +44,8 @@ async function isCommand(words: string): Promise<boolean> {
   return help.startsWith(`Usage: grantry ${words}`)
 }
 
-/** Variables of Node. */
-const FOREIGN = ['NODE_EXTRA_CA_CERTS']
+/** Variables of Node, and of the tests. */
+const FOREIGN = ['NODE_EXTRA_CA_CERTS', 'FAULT_ROUNDS']
 
 function anchorsOf(text: string): string[] {
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>

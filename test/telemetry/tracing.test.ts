@@ -80,6 +80,7 @@ test.serial('statements are parts of the request that made them, under their nam
       return { traceId: response.headers.get('x-request-id')!, clientId: client.client_id }
     }),
   )
+  const names: string[] = []
   for (const { traceId, clientId } of ids) {
     const { root, parts } = await traceOf(traceId)
     t.is(root.name, 'POST /token')
@@ -89,13 +90,13 @@ test.serial('statements are parts of the request that made them, under their nam
       'grantry.client_id': clientId,
     })
     const statements = parts.filter(({ attributes }) => attributes['db.system.name'] === 'postgresql')
-    t.is(
-      statements.filter(({ name }) => name.startsWith('rate-limit-')).length,
-      1,
-      statements.map(({ name }) => name).join(),
-    )
     t.true(statements.every(({ kind, parentSpanId }) => kind === 3 && parentSpanId === root.spanId))
+    names.push(...statements.map(({ name }) => name))
   }
+  // Requests of one moment share statements; each is part of one of them, and of one only.
+  const counted = (start: string) => names.filter((name) => name.startsWith(start)).length
+  t.true(counted('rate-limit-') >= 1 && counted('rate-limit-') <= ids.length)
+  t.true(counted('find_active_client') >= two.length && counted('find_active_client') <= ids.length)
 })
 
 test.serial('a sign-in shows the hash of the password as a part, and nothing of the person', async (t) => {

@@ -4,6 +4,8 @@ import type { Decision } from './rate-limiter.ts'
 interface Reserved {
   /** Of the answer that the units came with: without them. */
   decision: Decision
+  /** As many as there were at first, and as there are left. */
+  granted: number
   units: number
   /** On the clock `now`, in milliseconds. */
   until: number
@@ -44,8 +46,8 @@ export interface Answer {
 
 /**
  * Whoever asks often pays for several requests at once. The first of a caller asks for one unit; each that finds the last
- * reserve used up in time asks for twice as many, up to a two-hundredth of the quota; a reserve that ran out of time brings
- * it back to one. Quotas below four hundred are counted one by one, exactly. Units are taken before they are used, so
+ * reserve used up in time asks for twice as many, up to a two-hundredth of the quota; when it ran out of time, for as many as
+ * were used of it; and after a pause for one. Quotas below four hundred are counted one by one, exactly. Units are taken before they are used, so
  * together the processes never admit more than the quota, and less only by what they hold.
  */
 export function createReserve(now: () => number, most = MOST_KEYS): Reserve {
@@ -56,6 +58,8 @@ export function createReserve(now: () => number, most = MOST_KEYS): Reserve {
     if (!reserved) return undefined
     const time = now()
     if (time >= reserved.until) {
+      // As many as were needed this time.
+      demand.next = Math.max(1, reserved.granted - reserved.units)
       demand.reserved = undefined
       return undefined
     }
@@ -70,7 +74,7 @@ export function createReserve(now: () => number, most = MOST_KEYS): Reserve {
     const asked = now()
     if (asked >= demand.quietAt) demand.next = 1
     const units = Math.min(Math.max(demand.next, demand.waiting), most)
-    demand.quietAt = asked + LIFE_MS
+    demand.quietAt = asked + 2 * LIFE_MS
     demand.waiting = 0
     const answer = await ask(units)
     if (!answer) return undefined
@@ -82,7 +86,7 @@ export function createReserve(now: () => number, most = MOST_KEYS): Reserve {
     demand.next = units * 2
     if (units > 1) {
       const { decision, resetMs } = answer
-      demand.reserved = { decision, units: units - 1, until: asked + LIFE_MS, resetAt: asked + resetMs }
+      demand.reserved = { decision, granted: units, units: units - 1, until: asked + LIFE_MS, resetAt: asked + resetMs }
     }
     return { ...answer.decision, remaining: answer.decision.remaining + units - 1 }
   }

@@ -43,7 +43,12 @@ export async function checkDatabase({ config, db }: Examination): Promise<Findin
   const wanted = connectionsOf(config)
   if (wanted * 2 > settings.max_connections) {
     const detail = `one instance may open ${wanted} of ${settings.max_connections} connections: no room for a second one during an upgrade`
-    findings.push({ check, status: 'warn', detail, mend: 'raise max_connections, or lower DATABASE_POOL_MAX or WEB_CONCURRENCY' })
+    findings.push({
+      check,
+      status: 'warn',
+      detail,
+      mend: 'raise max_connections, or lower DATABASE_POOL_MAX or WEB_CONCURRENCY',
+    })
   }
   if (config.production && settings.superuser) {
     const mend = 'give Grantry a role of its own that owns its database and nothing else'

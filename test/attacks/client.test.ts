@@ -156,7 +156,10 @@ test('a secret ends with its overlap', async (t) => {
     .whereNotNull('expires_at')
     .update({ expires_at: db.knex.raw("now() - interval '1 second'") })
   // The clock was put forward behind the server's back, which remembers when the secret was to end: a change makes it look.
-  await db.knex('clients').where({ id: client.client_id }).update({ updated_at: db.knex.raw('now()') })
+  await db
+    .knex('clients')
+    .where({ id: client.client_id })
+    .update({ updated_at: db.knex.raw('now()') })
   t.deepEqual([await attempt(client.client_secret), await attempt(secret)], [401, 200])
 })
 

@@ -300,7 +300,9 @@ const SIDEWAYS = `document.documentElement.scrollWidth - document.documentElemen
 /** Schemes differ in colours alone: what is not of colours is asked of the light one. */
 const RULES = { light: {}, dark: { runOnly: ['color-contrast', 'link-in-text-block'] } }
 
-const violations = (options: object) => `axe.run(document, { resultTypes: ['violations'], ...${JSON.stringify(options)} })
+const violations = (
+  options: object,
+) => `axe.run(document, { resultTypes: ['violations'], ...${JSON.stringify(options)} })
   .then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html)))`
 
 for (const colorScheme of ['light', 'dark'] as const) {

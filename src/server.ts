@@ -184,7 +184,7 @@ export async function createAuthServer(
       hasher: traceHasher(passwords.hasher, tracing),
       origins: createClientOrigins({ pool: db.pool }),
       stopping: stopping.signal,
-      phase: door.phase,
+      phase: () => door.phase(),
       overload,
       telemetry,
       checkAnswers,
@@ -210,7 +210,7 @@ export async function createAuthServer(
         door.open(handle, isForSocket)
         return port
       },
-      leave: door.leave,
+      leave: (options) => door.leave(options),
       close: (ms) => lifecycle.close(ms),
     }
   } catch (error) {

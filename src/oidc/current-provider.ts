@@ -38,8 +38,8 @@ export function currentProvider(deps: ProviderDependencies, ring: KeyRing): Curr
  * second answering. It finds itself as the application of the context: its cookies are signed with its keys.
  */
 function mounted(provider: Provider): Middleware {
-  const { compose } = provider as unknown as { compose(middleware: unknown): Middleware }
-  const answer = compose(provider.middleware)
+  const koa = provider as unknown as { compose(middleware: unknown): Middleware }
+  const answer = koa.compose(provider.middleware)
   return (ctx, next) => {
     const app = provider as unknown as typeof ctx.app
     ctx.app = ctx.request.app = ctx.response.app = app

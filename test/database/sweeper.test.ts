@@ -105,7 +105,7 @@ test('of several instances one sweeps; what it leaves behind is taken within sec
   const taken = swept[0]!
   t.true(taken < 1000, 'it stops between two batches')
   start(other, 1)
-  await until(() => swept[0]! + swept[1]! === 1000)
+  await until(() => (swept[0] ?? 0) + (swept[1] ?? 0) === 1000)
   t.is(swept[0], taken)
   t.is(await count(db, 'artifacts'), 0)
 })

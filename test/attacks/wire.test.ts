@@ -128,7 +128,9 @@ test('a compressed body is never unpacked', async (t) => {
   t.is(token.status, 400)
   t.is((JSON.parse(token.body) as { error: string }).error, 'invalid_request')
   const small = gzipSync(`csrf=${csrf}&login=a&password=b`).toString('latin1')
-  t.is((await post(target(), path, small, ['Content-Encoding: gzip', cookie])).status, 403)
+  // Unpacked it would be a form with a good token. As it stands it has none, and some of its bytes may be no form at all.
+  const { status } = await post(target(), path, small, ['Content-Encoding: gzip', cookie])
+  t.true([400, 403].includes(status), `${status}`)
 })
 
 test('ten thousand parameters are refused', async (t) => {

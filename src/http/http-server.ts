@@ -64,12 +64,3 @@ export function listen(server: Server, { host, port }: { host: string; port: num
     })
   })
 }
-
-/** Idle connections end now, busy ones when their request is answered. */
-export async function stopListening(server: Server): Promise<void> {
-  if (!server.listening) return
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  server.closeIdleConnections()
-  const nudge = setInterval(() => server.closeIdleConnections(), 100)
-  await closed.finally(() => clearInterval(nudge))
-}

@@ -6,7 +6,7 @@ import { createBatch } from '../../database/batch.ts'
 import { CIRCUMSTANCES, CIRCUMSTANCES_JOIN, keepCircumstances, type CircumstancesRow } from './circumstances.ts'
 import { withoutId, type AdapterDependencies } from './model.ts'
 import type { Families } from './families.ts'
-import { inPlaces, isForeignKeyViolation, run, statement, type Statement } from './statement.ts'
+import { inPlaces, isForeignKeyViolation, run, statement, toldOf, type Statement } from './statement.ts'
 import { together } from './together.ts'
 
 /** After this time a redemption counts as answered, even if the process that answered it was killed. */
@@ -89,9 +89,7 @@ export function createArtifacts(model: string, { pool }: AdapterDependencies, fa
     return together<Buffer, boolean>({
       keyOf: (id) => id.toString('latin1'),
       async together(digests) {
-        const changed = await run<{ id_digest: Buffer }>(pool, many, [digests, model])
-        const names = new Set(changed.map(({ id_digest }) => id_digest.toString('latin1')))
-        return digests.map((id) => (names.has(id.toString('latin1')) ? true : undefined))
+        return toldOf(digests, await run<{ id_digest: Buffer }>(pool, many, [digests, model]))
       },
       alone: async (id) => (await run(pool, one, [id, model])).length > 0,
     })

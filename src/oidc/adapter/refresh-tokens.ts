@@ -17,7 +17,7 @@ import { revokedMeanwhile } from './artifacts.ts'
 import { CIRCUMSTANCES, CIRCUMSTANCES_JOIN, keepCircumstances, type CircumstancesRow } from './circumstances.ts'
 import type { Families } from './families.ts'
 import { requestDigest } from './refresh-request.ts'
-import { inPlaces, isForeignKeyViolation, run, statement } from './statement.ts'
+import { inPlaces, isForeignKeyViolation, run, statement, toldOf } from './statement.ts'
 import { together } from './together.ts'
 
 const INSERT = statement(`
@@ -153,8 +153,7 @@ export function createRefreshTokens({ pool, refreshReuseSeconds }: AdapterDepend
     async together(all) {
       const { digests, grantIds, payloads, expiries } = columnsOf(all)
       const stored = await run<{ id_digest: Buffer }>(pool, INSERT_TOGETHER, [digests, grantIds, payloads, expiries])
-      const names = new Set(stored.map(({ id_digest }) => id_digest.toString('latin1')))
-      return digests.map((one) => (names.has(one.toString('latin1')) ? true : undefined))
+      return toldOf(digests, stored)
     },
     async alone({ digest: id, grantId, payload, expiresAt }) {
       await run(pool, INSERT, [id, grantId, payload, expiresAt]).catch((error: unknown) => {

@@ -34,3 +34,9 @@ export function inPlaces<Row extends { place: number }>(rows: readonly Row[], le
   for (const row of rows) places[row.place - 1] = row
   return places
 }
+
+/** For each digest whether the statement told of it: true, or undefined for those that it passed over. */
+export function toldOf(digests: readonly Buffer[], rows: readonly { id_digest: Buffer }[]): (true | undefined)[] {
+  const told = new Set(rows.map(({ id_digest }) => id_digest.toString('latin1')))
+  return digests.map((digest) => (told.has(digest.toString('latin1')) ? true : undefined))
+}

@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncResource } from 'node:async_hooks'
 import { setImmediate as endOfTurn, setTimeout as delay } from 'node:timers/promises'
 import { PoolBusyError } from './pool.ts'
 
@@ -24,8 +24,8 @@ const PATIENCE_MS = 3_000
 
 interface Waiting<Question, Answer> {
   question: Question
-  /** Does something in the context of the request that asks. */
-  asIt: <Result>(work: () => Result) => Result
+  /** The request that asks, to do something in its context. `AsyncLocalStorage.snapshot` would outlive it: see plain-context.ts. */
+  asker: AsyncResource
   resolve: (answer: Answer) => void
   reject: (error: unknown) => void
 }
@@ -60,7 +60,7 @@ export function createBatch<Question, Answer>({
       const impatience = setTimeout(() => giveUp(batch), patienceMs)
       try {
         // A trace shows the statement as a part of the first request that shares it.
-        const answers = await batch[0]!.asIt(() => ask(batch.map(({ question }) => question)))
+        const answers = await batch[0]!.asker.runInAsyncScope(() => ask(batch.map(({ question }) => question)))
         if (answers.length !== batch.length) throw new Error('a batch has as many answers as questions')
         batch.forEach(({ resolve }, index) => resolve(answers[index] as Answer))
       } catch (error) {
@@ -96,7 +96,7 @@ export function createBatch<Question, Answer>({
   return (question) =>
     new Promise((resolve, reject) => {
       if (isStuck) return reject(stuck())
-      waiting.push({ question, asIt: AsyncLocalStorage.snapshot(), resolve, reject })
+      waiting.push({ question, asker: new AsyncResource('grantry.question'), resolve, reject })
       if (isAsking) return
       isAsking = true
       void askAll()

@@ -28,6 +28,7 @@ import { applyDeviceRules, deviceFlow, type DevicePages } from './device-flow.ts
 import { answerBusy, BUSY } from './busy.ts'
 import { reportErrors, reportTokens, type IssuedTokens } from './listeners.ts'
 import { applyModelRules } from './model-rules.ts'
+import { givePlainContexts } from './plain-context.ts'
 import { allowStepUpWithoutOpenid } from './step-up.ts'
 import { registerTokenExchange } from './token-exchange/token-exchange.ts'
 import { isResumePath, registrationPath, routes } from './routes.ts'
@@ -54,6 +55,8 @@ export interface ProviderDependencies {
 }
 
 const CLIENT_AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const
+
+givePlainContexts()
 
 /** One provider for one set of signing keys. Making one costs under a millisecond; all state is in the database. */
 export function createProvider(deps: ProviderDependencies, keys: KeySet): Provider {

@@ -3,11 +3,11 @@
  * stores, and refuses a JWT right after it has authenticated the client. That refusal is where we go on: the client has
  * proved itself by the library's own rules, and the answer for its JWT takes the refusal's place.
  */
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Client, KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type pg from 'pg'
 import { findResourceByAudience } from '../../registry/resources/queries.ts'
 import type { Families } from '../adapter/families.ts'
+import { asRequest } from '../plain-context.ts'
 import { grantOf, type AccessTokenClaims, type JwtAccessTokens } from './jwt-access-token.ts'
 
 interface Token {
@@ -41,16 +41,13 @@ export interface StructuredTokenOptions {
 const REFUSED = 'unsupported_token_type'
 const INACTIVE = { active: false }
 
-/** Runs something in the request's own context, so that `Provider.ctx` is there. */
-type Resume = <T>(work: () => Promise<T>) => Promise<T>
-
 export function answerForStructuredTokens(
   provider: Provider,
   { jwts, families, mayIntrospect }: StructuredTokenOptions,
 ): void {
-  const refused = new WeakMap<KoaContextWithOIDC, Resume>()
+  const refused = new WeakSet<KoaContextWithOIDC>()
   const note = (ctx: KoaContextWithOIDC, { error }: { error?: string }) => {
-    if (error === REFUSED) refused.set(ctx, AsyncLocalStorage.snapshot())
+    if (error === REFUSED) refused.add(ctx)
   }
   provider.on('introspection.error', note)
   provider.on('revocation.error', note)
@@ -76,13 +73,12 @@ export function answerForStructuredTokens(
   provider.use(async (context, next) => {
     await next()
     const ctx = context as KoaContextWithOIDC
-    const resume = refused.get(ctx)
     const { client, params } = ctx.oidc ?? {}
-    if (resume && client && typeof params?.token === 'string') {
+    if (refused.has(ctx) && client && typeof params?.token === 'string') {
       const { token } = params
       const isRevocation = ctx.oidc.route === 'revocation'
       const work = async () => (isRevocation ? revoke(client, token) : introspect(ctx, client, token))
-      const body = await resume(work)
+      const body = await asRequest(ctx, work)
       ctx.status = 200
       ctx.body = body ?? ''
       ctx.type = body ? 'json' : 'text'

@@ -68,6 +68,8 @@ export interface AuthServer {
 export interface ServerOptions {
   /** For tests: each answer of the management API is held against what its operation declares. */
   checkAnswers?: boolean
+  /** For tests: whoever asks lives in this process and delays it, so that delays tell nothing of load. */
+  sharesProcess?: boolean
   /** One that listens already, and has answered for the server until now. */
   door?: Door
   /** Another process tells the metrics of this one. */
@@ -85,7 +87,7 @@ export async function createAuthServer(
   config: Config,
   masterKeys: MasterKeys,
   log: Logger,
-  { checkAnswers = false, door = createDoor(), isWorker = false }: ServerOptions = {},
+  { checkAnswers = false, sharesProcess = false, door = createDoor(), isWorker = false }: ServerOptions = {},
 ): Promise<AuthServer> {
   const policy = keyPolicy(config)
   const problems = keyPolicyProblems(policy)
@@ -164,7 +166,7 @@ export async function createAuthServer(
     const logouts = await startLogouts({ config, log, db, issuing, telemetry })
     lifecycle.add('logouts', () => logouts.stop())
 
-    const overload = createShedding({ config, log, db, renderer }, metrics.shed)
+    const overload = createShedding({ config, log, db, renderer }, { byDelay: !sharesProcess, onShed: metrics.shed })
     lifecycle.add('overload', () => overload.stop())
 
     const passwords = createPasswords(config, log)

@@ -24,16 +24,23 @@ const page = {
   body: '<!doctype html><html lang="en"><meta charset="utf-8"><title>Not available at this moment</title><p>The service is busy. Try again in a few minutes.</p></html>',
 }
 
-/** @param onShed for metrics: each refusal */
+interface SheddingOptions {
+  /** Whether the limit follows what is measured; otherwise it is the most that may be under way, always. */
+  byDelay: boolean
+  /** For metrics: each refusal. */
+  onShed?: (reason: ShedReason) => void
+}
+
 export function createShedding(
   { config, log, db, renderer }: Pick<Parts, 'config' | 'log' | 'db' | 'renderer'>,
-  onShed?: (reason: ShedReason) => void,
+  { byDelay, onShed }: SheddingOptions,
 ): Overload {
   const { status, title } = commonProblems.unavailable
   const type = `${problemTypeBase(config.issuer)}unavailable`
   const problem = { type: 'application/problem+json', body: JSON.stringify({ type, title, status, detail: TOLD }) }
   return createOverload({
     maxInFlight: config.maxInFlight,
+    byDelay,
     delays: [() => db.pool.standingDelayMs()],
     // Verifiers live on these documents, and they come from memory.
     isExempt: (path) => cacheablePaths.has(path) || path === METADATA_PATH || renderer.assets.find(path) !== undefined,

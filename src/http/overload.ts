@@ -19,6 +19,8 @@ export type ShedReason = 'in_flight' | 'delay'
 export interface OverloadOptions {
   /** Requests under way at once, at most. */
   maxInFlight: number
+  /** False: delays are measured and told, and nobody is refused for them. */
+  byDelay?: boolean
   /** Further queues: each tells how long whoever passed it since the last question has stood in it at least, in milliseconds. */
   delays?: readonly (() => number)[]
   /** Paths whose requests are let through and not counted: health, and what is answered from memory. */
@@ -62,6 +64,7 @@ const MOST_SPREAD = 10
 export function createOverload(options: OverloadOptions): Overload {
   const {
     maxInFlight,
+    byDelay = true,
     delays = [],
     isExempt = () => false,
     isPatient = () => false,
@@ -80,7 +83,7 @@ export function createOverload(options: OverloadOptions): Overload {
 
   const timer = setInterval(() => {
     const delayMs = gauge.read()
-    standing = delayMs > TARGET_MS ? standing + 1 : 0
+    standing = byDelay && delayMs > TARGET_MS ? standing + 1 : 0
     if (standing >= STANDING_TICKS) limit = Math.max(least, Math.floor(Math.min(limit, inFlight) * 0.8))
     else if (delayMs <= TARGET_MS) limit = Math.min(maxInFlight, Math.ceil(limit * 1.1))
     if (episode) follow(episode, delayMs)

@@ -32,7 +32,7 @@ export async function startAuthServer(t: Teardown, overrides: Environment = {}):
     PORT: port,
     DATABASE_URL: databaseUrl,
     // Nobody is to be refused because the machine stands still for a moment: see database/pool.ts.
-    DATABASE_POOL_MAX: '10',
+    DATABASE_POOL_MAX: '20',
     MASTER_KEY: masterKey,
     DEMO_PORT: 'off',
     AUTHORIZATIONS_PER_MINUTE: '1000000',
@@ -49,7 +49,10 @@ export async function startAuthServer(t: Teardown, overrides: Environment = {}):
     },
   })
   const log = createLogger({ level: 'info', destination })
-  const server = await createAuthServer(config, await loadMasterKeys(config), log, { checkAnswers: true })
+  const server = await createAuthServer(config, await loadMasterKeys(config), log, {
+    checkAnswers: true,
+    sharesProcess: true,
+  })
   await server.listen()
   t.teardown(() => server.close(3000))
   return { issuer: config.issuer, databaseUrl, db: server.db, logs, close: () => server.close(3000) }

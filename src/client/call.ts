@@ -2,7 +2,7 @@
 import { reasonOf, type Clock } from './clock.ts'
 import type { BearerSource } from './credentials.ts'
 import { DeadlineError, NetworkError, ProblemError, UnexpectedAnswerError, type Received } from './errors.ts'
-import { exchange, LONGEST_TIMER_MS, type Dispatcher, type HttpRequest } from './exchange.ts'
+import { exchange, LONGEST_TIMER_MS, TryTimeout, type Dispatcher, type HttpRequest } from './exchange.ts'
 import { backoffMs, isWorthRepeating, retryAfterMs, type RetryBudget } from './repetition.ts'
 
 /** What all calls of a client share. */
@@ -31,8 +31,6 @@ export interface Call extends HttpRequest {
 }
 
 const TIME_IS_UP = 'the time for the call is up'
-/** A timer may ring this much before its time. */
-const TIMER_MS = 1
 
 interface Progress {
   /** When the time is up, by the clock. */
@@ -40,6 +38,8 @@ interface Progress {
   retries: number
   /** A try broke off after it was sent. */
   unsure: boolean
+  /** The try under way has no time of its own left, only that of the call. */
+  isLast: boolean
   /** The token that was refused, and the refusal. */
   refused?: { token: string; answer: Received }
 }
@@ -50,7 +50,7 @@ interface Progress {
  */
 export async function perform(transport: Transport, call: Call): Promise<Received> {
   const { clock, budget } = transport
-  const progress: Progress = { end: clock.now() + call.deadlineMs, retries: 0, unsure: false }
+  const progress: Progress = { end: clock.now() + call.deadlineMs, retries: 0, unsure: false, isLast: false }
   budget.deposit()
   for (;;) {
     const token = await bearerOf(transport, call, progress)
@@ -91,7 +91,9 @@ async function attempt(
   progress: Progress,
   token: string | undefined,
 ): Promise<Received | NetworkError> {
-  const timeoutMs = Math.min(timeLeft(transport, progress), transport.tryTimeoutMs)
+  const left = timeLeft(transport, progress)
+  const timeoutMs = Math.min(left, transport.tryTimeoutMs)
+  progress.isLast = left <= transport.tryTimeoutMs
   const headers = { ...call.headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) }
   try {
     return await exchange({ ...call, headers }, { ...transport, timeoutMs, signal: call.signal })
@@ -119,7 +121,9 @@ async function waitOrFail(
     return clock.sleep(wait, call.signal)
   }
   if (outcome instanceof NetworkError) {
-    throw clock.now() + TIMER_MS < progress.end ? outcome : new DeadlineError(TIME_IS_UP, { cause: outcome })
+    // Timers may ring early, so that the clock alone does not tell.
+    const isOver = clock.now() >= progress.end || (progress.isLast && outcome.cause instanceof TryTimeout)
+    throw isOver ? new DeadlineError(TIME_IS_UP, { cause: outcome }) : outcome
   }
   if (outcome.status < 400) throw redirected(outcome)
   const retryAfter = given === undefined ? undefined : Math.ceil(given / 1000)

@@ -24,7 +24,7 @@ export interface ExchangeOptions {
 export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Told apart by identity from an abort of the caller's. */
-class TryTimeout extends Error {}
+export class TryTimeout extends Error {}
 
 /**
  * Sends the request and reads the whole answer. Of a refusal whose body breaks off the status counts; of a success the
@@ -84,7 +84,7 @@ async function readBounded(response: Response, most: number): Promise<string> {
 
 function asNetworkError(error: unknown, signal: AbortSignal, { url }: HttpRequest, timeoutMs: number): NetworkError {
   if (signal.reason instanceof TryTimeout) {
-    return new NetworkError(`${url.origin} did not answer within ${Math.ceil(timeoutMs)} ms`, { sent: true })
+    return new NetworkError(`${url.origin} did not answer within ${Math.ceil(timeoutMs)} ms`, { sent: true, cause: signal.reason })
   }
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   const { code, message } = (cause ?? {}) as NodeJS.ErrnoException

@@ -84,7 +84,10 @@ async function readBounded(response: Response, most: number): Promise<string> {
 
 function asNetworkError(error: unknown, signal: AbortSignal, { url }: HttpRequest, timeoutMs: number): NetworkError {
   if (signal.reason instanceof TryTimeout) {
-    return new NetworkError(`${url.origin} did not answer within ${Math.ceil(timeoutMs)} ms`, { sent: true, cause: signal.reason })
+    return new NetworkError(`${url.origin} did not answer within ${Math.ceil(timeoutMs)} ms`, {
+      sent: true,
+      cause: signal.reason,
+    })
   }
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   const { code, message } = (cause ?? {}) as NodeJS.ErrnoException

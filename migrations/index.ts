@@ -18,6 +18,7 @@ import * as clientDocuments from './0016-client-documents.ts'
 import * as tokenExchange from './0017-token-exchange.ts'
 import * as backchannelLogout from './0018-backchannel-logout.ts'
 import * as bounded from './0020-bounded.ts'
+import * as clientLeases from './0021-client-leases.ts'
 
 export interface Migration {
   name: string
@@ -49,4 +50,5 @@ export const migrations: readonly Migration[] = [
   { name: '0017-token-exchange', ...tokenExchange },
   { name: '0018-backchannel-logout', ...backchannelLogout },
   { name: '0020-bounded', ...bounded },
+  { name: '0021-client-leases', ...clientLeases },
 ]

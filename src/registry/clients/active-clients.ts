@@ -3,6 +3,7 @@ import { createBatch } from '../../database/batch.ts'
 import { isId } from '../../lib/ids.ts'
 import { readActiveClient } from './active.ts'
 import type { ActiveClient } from './client.ts'
+import { createLease } from './lease.ts'
 
 export interface ActiveClients {
   /**
@@ -28,6 +29,8 @@ interface Known {
   stamps: ReadonlyMap<string, string>
   /** On the clock `now`: a secret runs out, or it is time to look anyway. */
   until: number
+  /** The time of the lease in which this was seen to be so. */
+  time?: number | undefined
 }
 
 const MOST = 10_000
@@ -43,9 +46,9 @@ const STAMPS = {
 }
 
 /**
- * A memory that is asked before each use whether it is still true: for all requests of the moment together, in one small
- * statement that begins after the last of them came. So a client that was disabled, or whose secret was taken away, is
- * refused by every instance from the commit on, as if there were no memory; what is saved is reading and building it anew.
+ * A memory that is known to be true before each use: by a lease, or else by one small statement for all requests of the
+ * moment, which begins after the last of them came. So a client that was disabled, or whose secret was taken away, is refused
+ * by every instance from the commit on, as if there were no memory; what is saved is reading and building it anew.
  */
 export function createActiveClients({
   pool,
@@ -55,16 +58,31 @@ export function createActiveClients({
 }: ActiveClientsOptions): ActiveClients {
   const known = new Map<string, Known>()
   const isCurrent = createBatch<Known, boolean>({ ask: (all) => areCurrent(pool, all) })
+  const lease = createLease({ pool, now })
+
+  async function isTrue(entry: Known): Promise<boolean> {
+    const time = lease.current()
+    if (time !== undefined && entry.time === time) return true
+    if (!(await isCurrent(entry))) return false
+    entry.time = throughout(time)
+    return true
+  }
+
+  /** The time of the lease, if it began before something was read and is not over. */
+  function throughout(time: number | undefined): number | undefined {
+    return time !== undefined && lease.current() === time ? time : undefined
+  }
 
   async function load(id: string): Promise<ActiveClient | undefined> {
     const began = now()
+    const time = lease.current()
     known.delete(id)
     const found = await readActiveClient(pool, id)
     // What is open to clients that registered themselves is no part of their row.
     if (!found || found.client.selfRegistered) return found?.client
     const { client, stamps, readAt } = found
     const ends = client.secrets.flatMap(({ expiresAt }) => (expiresAt ? [expiresAt.getTime() - readAt] : []))
-    known.set(id, { client, stamps, until: began + Math.min(LONGEST_MS, ...ends) })
+    known.set(id, { client, stamps, until: began + Math.min(LONGEST_MS, ...ends), time: throughout(time) })
     if (known.size > most) known.delete(known.keys().next().value ?? '')
     return client
   }
@@ -73,7 +91,7 @@ export function createActiveClients({
     async find(id) {
       if (!isId('cli', id)) return undefined
       const entry = known.get(id)
-      const isHit = entry !== undefined && now() < entry.until && (await isCurrent(entry))
+      const isHit = entry !== undefined && now() < entry.until && (await isTrue(entry))
       onLook?.(isHit)
       if (!isHit) return load(id)
       if (known.get(id) === entry) {

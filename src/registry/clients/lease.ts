@@ -1,0 +1,82 @@
+import type { Pool } from 'pg'
+
+/**
+ * The database's word that for a moment nothing about a client or an API changes (migration 0021): whoever changes something
+ * waits at the commit until no lease is left. So whoever holds one need not ask whether what he remembers is still true.
+ *
+ *   asked often ──take──▶ holds ──half of it is over, still in use: take again──▶ holds on, without a gap
+ *                          └──────nobody uses it, or a change waits to be committed──▶ is over; asks each time, as before
+ */
+export interface Lease {
+  /**
+   * Which time without a gap this is: for as long as the number is the same, nothing has changed. Undefined: there is no
+   * lease now. Whoever asks shows that it is wanted.
+   */
+  current(): number | undefined
+}
+
+export interface LeaseOptions {
+  pool: Pick<Pool, 'query'>
+  /** Milliseconds of a clock that only goes forward. */
+  now?: () => number
+}
+
+/** So long may a change of a client wait while many tokens are issued. */
+const LASTING_MS = 200
+/** From when it was asked for; clocks that run at different speeds differ by far less. */
+const TRUSTED_MS = LASTING_MS - 10
+/** Whoever asks less often within the time of a lease has fewer statements without one. */
+const WORTH_IT = 12
+/** After a refusal: a change is being committed. */
+const PAUSE_MS = 20
+
+const TAKE = { name: 'take_client_lease', text: `select take_client_lease('${LASTING_MS} milliseconds') as taken` }
+
+export function createLease({ pool, now = () => performance.now() }: LeaseOptions): Lease {
+  let time = 0
+  let endsAt = Number.NEGATIVE_INFINITY
+  let nextTry = Number.NEGATIVE_INFINITY
+  let isAsking = false
+  /** How often it was wanted since `countedFrom`. */
+  let wanted = 0
+  let countedFrom = Number.NEGATIVE_INFINITY
+
+  function isWorthIt(at: number): boolean {
+    if (at - countedFrom > LASTING_MS) {
+      countedFrom = at
+      wanted = 0
+    }
+    wanted += 1
+    return wanted >= WORTH_IT
+  }
+
+  async function take(askedAt: number): Promise<void> {
+    isAsking = true
+    try {
+      const { rows } = await pool.query<{ taken: boolean }>(TAKE)
+      const isTaken = rows[0]?.taken === true
+      const at = now()
+      if (!isTaken) nextTry = at + PAUSE_MS
+      else {
+        // It was over when this one was given out, so a change may have come between.
+        if (at >= endsAt) time += 1
+        endsAt = askedAt + TRUSTED_MS
+      }
+    } catch {
+      // Whatever is wrong with the database, the next one who asks it gets to hear.
+      nextTry = now() + LASTING_MS
+    }
+    isAsking = false
+  }
+
+  return {
+    current() {
+      const at = now()
+      const isHeld = at < endsAt
+      const isWanted = isWorthIt(at)
+      const isDue = endsAt - at < LASTING_MS / 2
+      if (isWanted && isDue && !isAsking && at >= nextTry) void take(at)
+      return isHeld ? time : undefined
+    },
+  }
+}

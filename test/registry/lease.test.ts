@@ -177,7 +177,8 @@ test.serial('what was read across the end of a lease counts for neither', async 
     }
     return answer
   }
-  const clients = createActiveClients({ pool: { query } as unknown as pg.Pool, now: () => clock })
+  const [pool, now] = [{ query } as unknown as pg.Pool, () => clock]
+  const clients = createActiveClients({ pool, now, lease: createLease({ pool, now, wall: now }) })
   for (let look = 0; look < 14; look += 1) await clients.find(id)
   const before = stamps
   await clients.find(id)
@@ -203,7 +204,7 @@ test.serial('what was read across the end of a lease counts for neither', async 
 test('a lease that was renewed in time is the same time; one that came too late begins another', async (t) => {
   let clock = 0
   const { pool, asked } = slowPool([true])
-  const lease = createLease({ pool, now: () => clock })
+  const lease = createLease({ pool, now: () => clock, wall: () => clock })
   const want = () => Array.from({ length: 12 }, () => lease.current()).at(-1)
   t.is(want(), undefined)
   await delay(1)
@@ -221,10 +222,20 @@ test('a lease that was renewed in time is the same time; one that came too late 
   t.not(want(), first, 'the answer came after the end')
 })
 
+test('a machine that slept has no lease, though its own clock stood still', async (t) => {
+  let wall = 0
+  const lease = createLease({ pool: slowPool([true]).pool, now: () => 0, wall: () => wall })
+  for (let want = 0; want < 12; want += 1) lease.current()
+  await delay(1)
+  t.not(lease.current(), undefined)
+  wall = 60_000
+  t.is(lease.current(), undefined)
+})
+
 test('a refusal, and a database that fails, leave the lease to its end', async (t) => {
   let clock = 0
   const { pool, asked } = slowPool([true])
-  const lease = createLease({ pool, now: () => clock })
+  const lease = createLease({ pool, now: () => clock, wall: () => clock })
   const want = () => Array.from({ length: 12 }, () => lease.current()).at(-1)
   want()
   await delay(1)

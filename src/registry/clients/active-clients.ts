@@ -3,7 +3,7 @@ import { createBatch } from '../../database/batch.ts'
 import { isId } from '../../lib/ids.ts'
 import { readActiveClient } from './active.ts'
 import type { ActiveClient } from './client.ts'
-import { createLease } from './lease.ts'
+import { createLease, type Lease } from './lease.ts'
 
 export interface ActiveClients {
   /**
@@ -21,6 +21,7 @@ export interface ActiveClientsOptions {
   most?: number
   /** Milliseconds of a clock that only goes forward. */
   now?: () => number
+  lease?: Lease
 }
 
 interface Known {
@@ -55,10 +56,10 @@ export function createActiveClients({
   onLook,
   most = MOST,
   now = () => performance.now(),
+  lease = createLease({ pool, now }),
 }: ActiveClientsOptions): ActiveClients {
   const known = new Map<string, Known>()
   const isCurrent = createBatch<Known, boolean>({ ask: (all) => areCurrent(pool, all) })
-  const lease = createLease({ pool, now })
 
   async function isTrue(entry: Known): Promise<boolean> {
     const time = lease.current()

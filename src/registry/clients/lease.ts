@@ -19,6 +19,8 @@ export interface LeaseOptions {
   pool: Pick<Pool, 'query'>
   /** Milliseconds of a clock that only goes forward. */
   now?: () => number
+  /** Of the clock on the wall, which goes on while a machine sleeps or is moved; the other may stand still. */
+  wall?: () => number
 }
 
 /** So long may a change of a client wait while many tokens are issued. */
@@ -32,9 +34,10 @@ const PAUSE_MS = 20
 
 const TAKE = { name: 'take_client_lease', text: `select take_client_lease('${LASTING_MS} milliseconds') as taken` }
 
-export function createLease({ pool, now = () => performance.now() }: LeaseOptions): Lease {
+export function createLease({ pool, now = () => performance.now(), wall = Date.now }: LeaseOptions): Lease {
   let time = 0
   let endsAt = Number.NEGATIVE_INFINITY
+  let wallEnd = Number.NEGATIVE_INFINITY
   let nextTry = Number.NEGATIVE_INFINITY
   let isAsking = false
   /** How often it was wanted since `countedFrom`. */
@@ -50,8 +53,11 @@ export function createLease({ pool, now = () => performance.now() }: LeaseOption
     return wanted >= WORTH_IT
   }
 
+  const isHeld = (at: number) => at < endsAt && wall() < wallEnd
+
   async function take(askedAt: number): Promise<void> {
     isAsking = true
+    const wallAskedAt = wall()
     try {
       const { rows } = await pool.query<{ taken: boolean }>(TAKE)
       const isTaken = rows[0]?.taken === true
@@ -59,8 +65,9 @@ export function createLease({ pool, now = () => performance.now() }: LeaseOption
       if (!isTaken) nextTry = at + PAUSE_MS
       else {
         // It was over when this one was given out, so a change may have come between.
-        if (at >= endsAt) time += 1
+        if (!isHeld(at)) time += 1
         endsAt = askedAt + TRUSTED_MS
+        wallEnd = wallAskedAt + TRUSTED_MS
       }
     } catch {
       // Whatever is wrong with the database, the next one who asks it gets to hear.
@@ -72,11 +79,10 @@ export function createLease({ pool, now = () => performance.now() }: LeaseOption
   return {
     current() {
       const at = now()
-      const isHeld = at < endsAt
       const isWanted = isWorthIt(at)
       const isDue = endsAt - at < LASTING_MS / 2
       if (isWanted && isDue && !isAsking && at >= nextTry) void take(at)
-      return isHeld ? time : undefined
+      return isHeld(at) ? time : undefined
     },
   }
 }

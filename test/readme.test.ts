@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { Webhook } from 'standardwebhooks'
-import { freePort, startProcess } from './support/auth-server.ts'
+import { startProcess } from './support/auth-server.ts'
+import { freePort } from './support/free-port.ts'
 
 const root = join(import.meta.dirname, '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')

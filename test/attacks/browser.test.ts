@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
-import { freePort, startAuthServer } from '../support/auth-server.ts'
+import { startAuthServer } from '../support/auth-server.ts'
+import { freePort } from '../support/free-port.ts'
 import { buildClient, buildUser, type TestClient } from '../support/registry.ts'
 import { Visitor, type Page } from '../support/visitor.ts'
 import { APP_SCHEME, LOOPBACK, underAttack } from './target.ts'

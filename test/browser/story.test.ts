@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { freePort, startProcess } from '../support/auth-server.ts'
+import { startProcess } from '../support/auth-server.ts'
 import { chromium, testInChromium } from '../support/chromium.ts'
+import { freePort } from '../support/free-port.ts'
 
 testInChromium('playground → sign-in → consent → tokens → API → refresh → replay → events → sign-out', async (t) => {
   t.timeout(240_000)

@@ -8,8 +8,8 @@ import {
   UnexpectedAnswerError,
   type PlainRequest,
 } from '../../src/client/index.ts'
+import { freePort } from '../support/free-port.ts'
 import { answer, clientOf, drip, half, halfChunked, hang, misbehavingServer, ok, reset } from './misbehaving-server.ts'
-import { freePort } from '../support/auth-server.ts'
 
 const READ: PlainRequest = { method: 'GET', path: '/users/usr_1' }
 const CREATE: PlainRequest = { method: 'POST', path: '/users', body: { name: 'Alice' } }

@@ -4,10 +4,11 @@ import * as oauth from 'oauth4webapi'
 import * as oidc from 'openid-client'
 import { startDemo } from '../../src/demo/server.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
-import { freePort, startAuthServer, type TestServer } from '../support/auth-server.ts'
+import { startAuthServer, type TestServer } from '../support/auth-server.ts'
 import { emptyDatabaseUrl } from '../support/database.ts'
 import { fileScope } from '../support/demo.ts'
 import { newProofKey, proofOf, send, type ProofKey } from '../support/dpop.ts'
+import { freePort } from '../support/free-port.ts'
 import { buildClient, buildResource, type TestClient } from '../support/registry.ts'
 
 const scope = fileScope()

@@ -2,12 +2,12 @@ import test, { type ExecutionContext } from 'ava'
 import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startFakeIssuer } from '../support/fake-issuer.ts'
 import { bareEnvironment } from '../support/environment.ts'
+import { freePort } from '../support/free-port.ts'
 
 const main = join(import.meta.dirname, '../../src/demo/main.ts')
 
@@ -98,15 +98,6 @@ test('mistakes in the environment are printed, all of them, and nothing starts',
   t.regex(seen.text, /ISSUER must be/)
   t.notRegex(seen.text, /at .*\.ts:/)
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 function isAlive(pid: number): boolean {
   try {

@@ -16,8 +16,9 @@ import { newMasterKey } from '../../src/lib/master-key.ts'
 import { createApiKey } from '../../src/registry/api-keys/create.ts'
 import { managementScopes } from '../../src/registry/management-scopes.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
-import { freePort, startProcess, type ServerProcess } from '../support/auth-server.ts'
+import { startProcess, type ServerProcess } from '../support/auth-server.ts'
 import { scratch, until } from '../support/embedded.ts'
+import { freePort } from '../support/free-port.ts'
 
 const log = createLogger({ level: 'silent' })
 const ROUNDS = Number(process.env.TEST_FAULT_ROUNDS ?? 1)

@@ -12,12 +12,13 @@ import { join } from 'node:path'
 import { connectDatabase, type Database } from '../../src/database/connect.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import type { Pair } from '../races/pair.ts'
-import { freePort, startProcess, type ServerProcess } from '../support/auth-server.ts'
+import { startProcess, type ServerProcess } from '../support/auth-server.ts'
 import { keyedDatabase, type Teardown } from '../support/database.ts'
 import type { TestClient } from '../support/registry.ts'
 import { Visitor } from '../support/visitor.ts'
 import { startDatabaseProxy, type DatabaseProxy } from './database-proxy.ts'
 import { bareEnvironment } from '../support/environment.ts'
+import { freePort } from '../support/free-port.ts'
 
 const asked = Number(process.env.RIG_ROUNDS ?? '')
 

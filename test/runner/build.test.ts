@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from '../../.build/build.ts'
 import { newMasterKey } from '../../src/lib/master-key.ts'
-import { freePort } from '../support/auth-server.ts'
 import { testDatabaseUrl } from '../support/database.ts'
 import { bareEnvironment } from '../support/environment.ts'
+import { freePort } from '../support/free-port.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 

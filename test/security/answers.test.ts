@@ -1,6 +1,7 @@
 /** What every answer tells a browser, as it is told behind TLS, and what no answer is. */
 import test from 'ava'
-import { freePort, startAuthServer, type TestServer } from '../support/auth-server.ts'
+import { startAuthServer, type TestServer } from '../support/auth-server.ts'
+import { freePort } from '../support/free-port.ts'
 import { buildClient, buildUser, type TestClient } from '../support/registry.ts'
 import { Visitor, type Credentials } from '../support/visitor.ts'
 

@@ -1,6 +1,5 @@
 /** Servers for tests: in this process, or as processes of their own, each on a real database. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
@@ -12,6 +11,7 @@ import { createAuthServer } from '../../src/server.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { keyedDatabase, testDatabaseUrl, type Teardown } from './database.ts'
 import { bareEnvironment } from './environment.ts'
+import { freePort } from './free-port.ts'
 
 export interface TestServer {
   issuer: string
@@ -135,20 +135,4 @@ export async function startProcess(t: Teardown, environment: Environment): Promi
     void exited.then(() => reject(new Error(`the server ended: ${errors}`)))
   })
   return { url: `http://localhost:${environment.PORT}`, process: child, logs, kill }
-}
-
-/** A port that nobody listens on, below those from which the system takes one for every outgoing connection. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000)
-    if (await isFree(port)) return port
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer()
-    probe.once('error', () => resolve(false))
-    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
-  })
 }

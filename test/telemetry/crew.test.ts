@@ -1,7 +1,8 @@
 /** Metrics of one start that makes several processes. */
 import test from 'ava'
-import { freePort, startServerProcesses } from '../support/auth-server.ts'
+import { startServerProcesses } from '../support/auth-server.ts'
 import { until } from '../support/embedded.ts'
+import { freePort } from '../support/free-port.ts'
 
 test('two workers are told as one server on the metrics port, and a killed one takes no count with it', async (t) => {
   const port = await freePort()

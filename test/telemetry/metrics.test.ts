@@ -121,7 +121,8 @@ test.serial('made-up paths, ids, methods, grant types and scopes make no series 
   for (let round = 0; round < 12; round += 1) await scan(`made-up-${round}-${'x'.repeat(round)}`)
   const after = [...(await scrape()).keys()]
   t.deepEqual(
-    after.filter((series) => !before.includes(series)),
+    // A kind of garbage collection has a series from its first time on.
+    after.filter((series) => !before.includes(series) && !series.startsWith('nodejs_gc_')),
     [],
   )
   t.false(after.some((series) => series.includes('made-up')))

@@ -310,8 +310,8 @@ for (const colorScheme of ['light', 'dark'] as const) {
     testInChromium(`accessible and steady in every state, ${colorScheme}, ${viewport.width} px wide`, async (t) => {
       const { demo, issuer } = await startDemoFixture(t, { clientId: 'cli_playground', user, webhookSecret })
       const page = await open(t, { colorScheme, viewport })
+      await page.addInitScript(axe)
       const check = async (state: string) => {
-        if (await page.evaluate('!window.axe')) await page.evaluate(axe)
         t.deepEqual(await page.evaluate(violations(RULES[colorScheme])), [], state)
         t.is(await page.evaluate(SIDEWAYS), 0, state)
         t.deepEqual(await page.evaluate(MOVED), [], state)

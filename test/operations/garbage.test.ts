@@ -9,7 +9,7 @@ import { startAuthServer, type TestServer } from '../support/auth-server.ts'
 import { buildClient, buildResource, buildUser, type TestClient } from '../support/registry.ts'
 import { redeem, Visitor } from '../support/visitor.ts'
 
-const REQUESTS = 1_500
+const REQUESTS = 1_000
 /** With one closure on the request that V8 keeps in the old part of its heap it is 9,000 to 16,000. */
 const MOST_BYTES = 4_000
 const ends: (() => unknown)[] = []

@@ -24,9 +24,9 @@ const asked = Number(process.env.RIG_ROUNDS ?? '')
 
 /** Whether this is the whole proof. */
 export const isWhole = asked > 0
-export const rounds = isWhole ? asked : 3
+export const rounds = isWhole ? asked : 2
 /** Rounds of what is over in a moment. */
-export const races = isWhole ? asked * 10 : 30
+export const races = isWhole ? asked * 10 : 20
 
 /** Statements that change something. */
 export const WRITES = /\b(insert|update|delete)\b/

@@ -1,12 +1,15 @@
 /** The test files of a run, and who has taken which: a folder of marks, each made by whoever comes first. */
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { LONG_FILES } from './long-files.ts'
 
 const root = dirname(dirname(import.meta.dirname))
 const FILES = 'files.json'
 
+/** In the order in which they are to begin. */
 export function allTestFiles(): string[] {
-  return globSync('test/**/*.test.ts', { cwd: root }).toSorted()
+  const files = globSync('test/**/*.test.ts', { cwd: root }).toSorted()
+  return [...LONG_FILES.filter((file) => files.includes(file)), ...files.filter((file) => !LONG_FILES.includes(file))]
 }
 
 /**

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
-import { createQueue } from '../lanes/queue.ts'
+import { LONG_FILES } from '../lanes/long-files.ts'
+import { allTestFiles, createQueue } from '../lanes/queue.ts'
 
 const root = dirname(dirname(import.meta.dirname))
 const FILES = ['1-good', '2-bad', '3-broken', '4-empty', '5-crash', '6-never'].map(
@@ -38,4 +39,11 @@ test('files share a process and nothing else; whatever is wrong with one is a fa
   t.regex(stdout, /wrong on purpose/)
   t.regex(stdout, /3-broken\.ts/)
   t.deepEqual(filesLeft(), FILES.slice(4))
+})
+
+test('all files are run, each once, and the long ones begin first', (t) => {
+  const files = allTestFiles()
+  t.deepEqual(files.slice(0, LONG_FILES.length), LONG_FILES, 'a long file that there is no more')
+  t.is(new Set(files).size, files.length)
+  t.true(files.includes('test/runner/lanes.test.ts'))
 })

@@ -18,8 +18,11 @@ export const scenario: Scenario = {
       sides.push(await openSide(bench, clientCredentials('RS256'), server))
     }
     const [one, two] = sides as [(typeof sides)[number], (typeof sides)[number]]
-    const most = []
-    for (const side of sides) most.push(await side.warmUp({ clients, seconds }))
+    const most: number[] = []
+    for (const [index, side] of sides.entries()) {
+      // Each worker compiles for itself, and gets its part of the load.
+      for (let worker = 0; worker <= index; worker += 1) most[index] = await side.warmUp({ clients, seconds })
+    }
     const perSecond = Math.round(most[0]! * LOAD)
     const ask = { clients: clients * 4, seconds, perSecond }
     const ratios: number[] = []

@@ -1,4 +1,5 @@
 /** What years of traffic leave behind, and what is alive: written by PostgreSQL itself, in minutes instead of years. */
+import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import type { Seed } from './seed.ts'
 
@@ -15,7 +16,7 @@ const TOKENS_OF_A_FAMILY = 20
 const TOKEN = `json_build_object('iat', 1780000000 + n, 'exp', 1780000300 + n, 'clientId', $client, 'kind', 'ClientCredentials',
   'jti', 'x', 'aud', 'https://opaque.example.com', 'scope', 'orders:read orders:write', 'extra', json_build_object('sub', $client))`
 const REFRESH_TOKEN = `json_build_object('iat', 1780000000 + n, 'exp', 1781209600 + n, 'accountId', $user, 'clientId', $client,
-  'grantId', 'fill-' || n / ${TOKENS_OF_A_FAMILY}, 'gty', 'authorization_code refresh_token', 'kind', 'RefreshToken',
+  'grantId', '$filling-' || n / ${TOKENS_OF_A_FAMILY}, 'gty', 'authorization_code refresh_token', 'kind', 'RefreshToken',
   'rotations', n % ${TOKENS_OF_A_FAMILY}, 'iiat', 1780000000, 'sessionUid', 'q3yT0uMZ5rXx3cU8Jq1fH', 'authTime', 1780000000,
   'claims', json_build_object('rejected', json_build_array()), 'resource', 'https://rs256.example.com',
   'scope', 'openid profile email offline_access orders:read orders:write')`
@@ -26,16 +27,16 @@ const EXPIRES = `case when n <= $expired then now() - interval '1 day' + n * int
 
 const FILL = [
   `insert into artifacts (id_digest, model, client_id, payload, expires_at)
-   select sha256(('artifact' || n)::bytea), 'ClientCredentials', $client, ${TOKEN}, ${EXPIRES}
+   select sha256(('$filling-artifact' || n)::bytea), 'ClientCredentials', $client, ${TOKEN}, ${EXPIRES}
    from generate_series(1, $expired + $live) as n`,
   `insert into grants (id, user_id, client_id, session_uid, payload, expires_at)
-   select 'fill-' || f, $user, $client, 'session-' || f, json_build_object('accountId', $user, 'clientId', $client),
+   select '$filling-' || f, $user, $client, '$filling-session-' || f, json_build_object('accountId', $user, 'clientId', $client),
      case when f * ${TOKENS_OF_A_FAMILY} <= $dead then now() - interval '1 hour' else now() + interval '10 days' end
    from generate_series(0, 2 * $tokens / ${TOKENS_OF_A_FAMILY}) as f`,
   `insert into refresh_tokens (id_digest, grant_id, payload, expires_at, consumed_at, request_digest, successor_digest, successor_used_at)
-   select sha256(('refresh' || n)::bytea), 'fill-' || n / ${TOKENS_OF_A_FAMILY}, ${REFRESH_TOKEN},
+   select sha256(('$filling-refresh' || n)::bytea), '$filling-' || n / ${TOKENS_OF_A_FAMILY}, ${REFRESH_TOKEN},
      case when n <= $dead then now() - interval '1 day' + n * interval '22 hours' / greatest($dead, 1) else now() + interval '10 days' end,
-     now(), sha256('request'), sha256(('refresh' || n + 1)::bytea), now()
+     now(), sha256('request'), sha256(('$filling-refresh' || n + 1)::bytea), now()
    from generate_series(1, 2 * $tokens) as n`,
 ]
 
@@ -49,6 +50,8 @@ export async function fill(databaseUrl: string, { expired, live }: Filling, { ap
   await client.connect()
   const tokens = String(Math.ceil((expired + live) / 20))
   const values: Record<string, string> = {
+    // A database may be filled again.
+    filling: randomBytes(6).toString('hex'),
     client: pg.escapeLiteral(app.id),
     user: pg.escapeLiteral(people.at(-1)!.id),
     expired: String(expired),

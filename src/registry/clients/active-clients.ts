@@ -30,6 +30,8 @@ interface Known {
   stamps: ReadonlyMap<string, string>
   /** On the clock `now`: a secret runs out, or it is time to look anyway. */
   until: number
+  /** The same on the wall, where time goes on while a machine sleeps. */
+  wallUntil: number
   /** The time of the lease in which this was seen to be so. */
   time?: number | undefined
 }
@@ -62,7 +64,7 @@ export function createActiveClients({
   const isCurrent = createBatch<Known, boolean>({ ask: (all) => areCurrent(pool, all) })
 
   async function isTrue(entry: Known): Promise<boolean> {
-    const time = lease.current()
+    const time = lease.want()
     if (time !== undefined && entry.time === time) return true
     if (!(await isCurrent(entry))) return false
     entry.time = throughout(time)
@@ -75,7 +77,7 @@ export function createActiveClients({
   }
 
   async function load(id: string): Promise<ActiveClient | undefined> {
-    const began = now()
+    const [began, wallBegan] = [now(), Date.now()]
     const time = lease.current()
     known.delete(id)
     const found = await readActiveClient(pool, id)
@@ -83,7 +85,14 @@ export function createActiveClients({
     if (!found || found.client.selfRegistered) return found?.client
     const { client, stamps, readAt } = found
     const ends = client.secrets.flatMap(({ expiresAt }) => (expiresAt ? [expiresAt.getTime() - readAt] : []))
-    known.set(id, { client, stamps, until: began + Math.min(LONGEST_MS, ...ends), time: throughout(time) })
+    const lasts = Math.min(LONGEST_MS, ...ends)
+    known.set(id, {
+      client,
+      stamps,
+      until: began + lasts,
+      wallUntil: wallBegan + lasts,
+      time: throughout(time),
+    })
     if (known.size > most) known.delete(known.keys().next().value ?? '')
     return client
   }
@@ -92,7 +101,7 @@ export function createActiveClients({
     async find(id) {
       if (!isId('cli', id)) return undefined
       const entry = known.get(id)
-      const isHit = entry !== undefined && now() < entry.until && (await isTrue(entry))
+      const isHit = entry !== undefined && now() < entry.until && Date.now() < entry.wallUntil && (await isTrue(entry))
       onLook?.(isHit)
       if (!isHit) return load(id)
       if (known.get(id) === entry) {

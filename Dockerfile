@@ -44,4 +44,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --start-interval=1s -
 # docker run grantry src/grantry.js migrate status    the command line
 ENTRYPOINT ["node"]
 # The same bounds on what memory the collector leaves lying about as `npm start` has.
-CMD ["--max-semi-space-size=16", "--heap-growing-percent=60", "main.js"]
+CMD ["--max-semi-space-size=16", "--heap-growing-percent=60", "--no-allocation-site-pretenuring", "main.js"]

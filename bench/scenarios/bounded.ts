@@ -1,6 +1,6 @@
 /**
- * What a database costs that years have filled, over one that has been in use for days ("empty", with analysed tables). Both servers run at the same time on one PostgreSQL
- * and take turns, and the sweep is held back until all that is told: the bench has the lock that elects the sweeper.
+ * What a database costs that years have filled, over one that has been in use for days ("empty", with analysed tables).
+ * Both servers run at the same time on one PostgreSQL and take turns, and the sweep is held back until all that is told: the bench has the lock that elects the sweeper.
  * Then the lock is let go, and latency is told again while rows are taken away.
  */
 import pg from 'pg'

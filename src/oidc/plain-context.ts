@@ -20,7 +20,7 @@ const inPlainContext: Middleware = (ctx, next) => {
   const { OIDCContext } = ctx.app as unknown as Provider
   const own = ctx as unknown as KoaContextWithOIDC
   own.oidc = new OIDCContext(own) as KoaContextWithOIDC['oidc']
-  return requests.run(ctx, next)
+  return asRequest(own, next)
 }
 
 /** Does something as the library does while it answers this request: with `Provider.ctx`. */

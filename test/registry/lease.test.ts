@@ -4,7 +4,7 @@ import test from 'ava'
 import type pg from 'pg'
 import { createActiveClients } from '../../src/registry/clients/active-clients.ts'
 import { createClient } from '../../src/registry/clients/create.ts'
-import { createLease } from '../../src/registry/clients/lease.ts'
+import { createLease, type Lease } from '../../src/registry/clients/lease.ts'
 import { updateClient } from '../../src/registry/clients/update.ts'
 import { createResource } from '../../src/registry/resources/create.ts'
 import { updateResource } from '../../src/registry/resources/update.ts'
@@ -45,6 +45,9 @@ const take = (pool: pg.Pool, lasting: string) =>
   pool
     .query<{ taken: boolean }>('select take_client_lease($1) is not null as taken', [lasting])
     .then(({ rows }) => rows[0]?.taken)
+
+/** As often as makes a lease worth taking. */
+const wantOften = (lease: Lease) => Array.from({ length: 12 }, () => lease.want()).at(-1)
 
 /** A pool that answers when it is told to. */
 function slowPool(answers: (string | null)[]) {
@@ -209,37 +212,35 @@ test('a lease that was renewed in time is the same time; one that came too late 
   let clock = 0
   const { pool, asked } = slowPool(['7'])
   const lease = createLease({ pool, now: () => clock, wall: () => clock })
-  const want = () => Array.from({ length: 12 }, () => lease.want()).at(-1)
-  t.is(want(), undefined)
+  t.is(wantOften(lease), undefined)
   await delay(1)
   const first = lease.current()
   t.is(typeof first, 'number')
   clock = 120
-  t.is(want(), first)
+  t.is(wantOften(lease), first)
   asked.shift()!('7')
   await delay(1)
   clock = 270
-  t.is(want(), first, 'trusted from when the renewal was asked for')
+  t.is(wantOften(lease), first, 'trusted from when the renewal was asked for')
   clock = 320
   asked.shift()!('7')
   await delay(1)
-  t.not(want(), first, 'the answer came after the end')
+  t.not(wantOften(lease), first, 'the answer came after the end')
 })
 
 test('a lease that comes with another number of changes is another time, whatever the clocks say', async (t) => {
   let clock = 0
   const { pool, asked } = slowPool(['7'])
   const lease = createLease({ pool, now: () => clock, wall: () => clock })
-  const want = () => Array.from({ length: 12 }, () => lease.want()).at(-1)
-  want()
+  wantOften(lease)
   await delay(1)
-  const first = want()
+  const first = wantOften(lease)
   clock = 120
-  want()
+  wantOften(lease)
   asked.shift()!('8')
   await delay(1)
-  t.not(want(), first)
-  t.not(want(), undefined)
+  t.not(wantOften(lease), first)
+  t.not(wantOften(lease), undefined)
 })
 
 test.serial(
@@ -268,7 +269,7 @@ test.serial(
 test('a machine that slept has no lease, though its own clock stood still', async (t) => {
   let wall = 0
   const lease = createLease({ pool: slowPool(['7']).pool, now: () => 0, wall: () => wall })
-  for (let want = 0; want < 12; want += 1) lease.want()
+  wantOften(lease)
   await delay(1)
   t.not(lease.current(), undefined)
   wall = 60_000
@@ -279,15 +280,14 @@ test('a refusal, and a database that fails, leave the lease to its end', async (
   let clock = 0
   const { pool, asked } = slowPool(['7'])
   const lease = createLease({ pool, now: () => clock, wall: () => clock })
-  const want = () => Array.from({ length: 12 }, () => lease.want()).at(-1)
-  want()
+  wantOften(lease)
   await delay(1)
-  const first = want()
+  const first = wantOften(lease)
   clock = 150
-  want()
+  wantOften(lease)
   asked.shift()!(null)
   await delay(1)
   t.is(lease.current(), first)
   clock = 161
-  t.is(want(), undefined)
+  t.is(wantOften(lease), undefined)
 })

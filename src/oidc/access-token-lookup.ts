@@ -5,9 +5,9 @@
  */
 import type { AdapterPayload } from 'oidc-provider'
 import type pg from 'pg'
+import { run, statement } from '../database/statement.ts'
 import { digestSecret } from '../lib/secret.ts'
 import { MANAGEMENT_RESOURCE_ID, managementAudience } from '../registry/management-scopes.ts'
-import { run, statement } from './adapter/statement.ts'
 
 /** A live access token for the management API. */
 export interface LiveAccessToken {

@@ -1,4 +1,5 @@
 import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider'
+import { run, statement, type Statement } from '../../database/statement.ts'
 import { digestSecret as digest } from '../../lib/secret.ts'
 import { EXCHANGE_GRANT } from '../../registry/clients/client.ts'
 import { registryId } from '../../registry/clients/metadata-url.ts'
@@ -6,7 +7,7 @@ import { createBatch } from '../../database/batch.ts'
 import { CIRCUMSTANCES, CIRCUMSTANCES_JOIN, keepCircumstances, type CircumstancesRow } from './circumstances.ts'
 import { withoutId, type AdapterDependencies } from './model.ts'
 import type { Families } from './families.ts'
-import { inPlaces, isForeignKeyViolation, run, statement, toldOf, type Statement } from './statement.ts'
+import { inPlaces, isForeignKeyViolation, toldOf } from './rows.ts'
 import { together } from './together.ts'
 
 /** After this time a redemption counts as answered, even if the process that answered it was killed. */

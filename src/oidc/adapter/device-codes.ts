@@ -10,12 +10,12 @@
  */
 import { createHmac } from 'node:crypto'
 import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider'
+import { run, statement } from '../../database/statement.ts'
 import { derive } from '../../lib/master-key.ts'
 import { digestSecret as digest } from '../../lib/secret.ts'
 import { LONGEST_ANSWER_SECONDS } from './artifacts.ts'
 import type { Families } from './families.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
-import { run, statement } from './statement.ts'
 
 /** Seconds that a device waits between two questions, until it is told to slow down. */
 export const POLL_SECONDS = 5

@@ -4,6 +4,7 @@
  */
 import { Provider, type KoaContextWithOIDC } from 'oidc-provider'
 import type pg from 'pg'
+import { run, statement } from '../../database/statement.ts'
 import type { AuditAction } from '../../events/audit.ts'
 import type { EventType } from '../../events/catalogue.ts'
 import type { Origin } from '../../lib/actor.ts'
@@ -12,7 +13,6 @@ import { noticesFrom } from '../../registry/logout-notices.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { registryId } from '../../registry/clients/metadata-url.ts'
 import { requestedBy } from '../origin.ts'
-import { run, statement } from './statement.ts'
 
 export interface Families {
   /** Revokes a family once; event and audit log are written in the same statement. */

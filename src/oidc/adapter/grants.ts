@@ -1,4 +1,5 @@
 import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
+import { run, statement } from '../../database/statement.ts'
 import { registryId } from '../../registry/clients/metadata-url.ts'
 import { claimedPlace, GrantChangedError, GrantPlaceTaken, type GrantPlace } from '../grant-place.ts'
 import { PASSWORD_SET_AT, passwordOfSignIn } from '../sign-in.ts'
@@ -6,7 +7,6 @@ import { takeGrant } from './circumstances.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 import { revokedMeanwhile } from './artifacts.ts'
 import type { Families } from './families.ts'
-import { run, statement } from './statement.ts'
 
 // The shared locks order this insert before or after whatever disables the user or client, ends the session, changes the
 // password or withdraws the consent: no family is born from what has just ended, and re-enabling finds nothing to revive.

@@ -8,10 +8,10 @@
  * claim finds nothing to write to, so it can't bring the interaction back.
  */
 import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider'
+import { run, statement } from '../../database/statement.ts'
 import { digestSecret as digest } from '../../lib/secret.ts'
 import { open, seal, SealError } from '../../lib/master-key.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
-import { run, statement } from './statement.ts'
 
 const INSERT = statement(`
   insert into artifacts (id_digest, model, payload, expires_at) values ($1, 'Interaction', $2, to_timestamp($3))`)

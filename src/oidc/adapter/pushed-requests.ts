@@ -4,10 +4,10 @@
  * person may take over the sign-in that it began, or a second tab would find nothing that was used up.
  */
 import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider'
+import { run, statement } from '../../database/statement.ts'
 import { digestSecret as digest } from '../../lib/secret.ts'
 import { policyOf } from '../configuration/client-metadata.ts'
 import { refuse, withoutId, type AdapterDependencies } from './model.ts'
-import { run, statement } from './statement.ts'
 
 const KEEP_SECONDS = 3600
 

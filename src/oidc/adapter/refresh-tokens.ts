@@ -10,6 +10,7 @@
  * the new one and the grant's lock are one statement: there is no moment at which a crash loses the client's token.
  */
 import { errors, Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
+import { run, statement } from '../../database/statement.ts'
 import { digestSecret as digest } from '../../lib/secret.ts'
 import { createBatch } from '../../database/batch.ts'
 import { withoutId, type AdapterDependencies } from './model.ts'
@@ -17,7 +18,7 @@ import { revokedMeanwhile } from './artifacts.ts'
 import { CIRCUMSTANCES, CIRCUMSTANCES_JOIN, keepCircumstances, type CircumstancesRow } from './circumstances.ts'
 import type { Families } from './families.ts'
 import { requestDigest } from './refresh-request.ts'
-import { inPlaces, isForeignKeyViolation, run, statement, toldOf } from './statement.ts'
+import { inPlaces, isForeignKeyViolation, toldOf } from './rows.ts'
 import { together } from './together.ts'
 
 const INSERT = statement(`

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
-import { run, statement } from './statement.ts'
+import { run, statement } from '../../database/statement.ts'
 
 // One statement for looking and writing: the library looks first and writes then, and of two instances both would see
 // nothing. A record that is past its time but not yet swept counts as gone.

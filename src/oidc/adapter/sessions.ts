@@ -4,6 +4,7 @@
  * flight that still holds it in memory can't write it back to life.
  */
 import { Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
+import { run, statement } from '../../database/statement.ts'
 import { digestSecret as digest } from '../../lib/secret.ts'
 import { noticesFrom, participantsOf } from '../../registry/logout-notices.ts'
 import { requestedBy } from '../origin.ts'
@@ -11,7 +12,6 @@ import { PASSWORD_SET_AT, passwordOfSignIn } from '../sign-in.ts'
 import { takeSession } from './circumstances.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 import { createNextSessionId, type NextSessionId } from './session-id.ts'
-import { run, statement } from './statement.ts'
 
 export interface Sessions extends Adapter {
   /** Ends a session for good, with its event and its entry in the audit log. */

@@ -1,7 +1,7 @@
 /** What all instances know of the metadata documents of clients, and who of them fetches one now. */
 import type pg from 'pg'
+import { run, statement } from '../../database/statement.ts'
 import type { DocumentClient } from '../../registry/clients/from-document.ts'
-import { run, statement } from '../adapter/statement.ts'
 
 /** An instance that died while it fetched holds up the others for no longer than this. */
 const LEASE_SECONDS = 10

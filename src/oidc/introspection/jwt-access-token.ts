@@ -5,10 +5,10 @@
  */
 import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose'
 import type pg from 'pg'
+import { run, statement } from '../../database/statement.ts'
 import type { KeySet } from '../../keys/ring.ts'
 import { digestSecret } from '../../lib/secret.ts'
 import { registryId } from '../../registry/clients/metadata-url.ts'
-import { run, statement } from '../adapter/statement.ts'
 
 /**
  * Names the token family of a person's token, and the browser session with which it ends, if it does. They open nothing; an

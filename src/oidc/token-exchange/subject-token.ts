@@ -1,7 +1,7 @@
 import type { AdapterPayload } from 'oidc-provider'
 import type pg from 'pg'
+import { run, statement } from '../../database/statement.ts'
 import { digestSecret } from '../../lib/secret.ts'
-import { run, statement } from '../adapter/statement.ts'
 import { grantOf, SESSION_CLAIM, type JwtAccessTokens } from '../introspection/jwt-access-token.ts'
 import { actorOf, type Actor } from './delegation.ts'
 

@@ -4,7 +4,15 @@
  * is one thing to keep, to back up and to rotate. Rotation overlaps: the first key seals and signs, the others still open
  * and verify.
  */
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createSecretKey,
+  hkdfSync,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto'
 
 export interface MasterKey {
   /** First 8 hex digits of SHA-256 over the key: names the key in an envelope without telling anything about it. */
@@ -46,7 +54,7 @@ export function parseMasterKeys(text: string): MasterKeys {
 export function seal(keys: MasterKeys, purpose: string, plaintext: Buffer | string): string {
   const [key] = keys
   const iv = randomBytes(12)
-  const cipher = createCipheriv('aes-256-gcm', subkey(key, `seal:${purpose}`), iv)
+  const cipher = createCipheriv('aes-256-gcm', sealingKey(key, purpose), iv)
   cipher.setAAD(Buffer.from(`v1.${key.id}.${purpose}`))
   const sealed = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
   return ['v1', key.id, iv.toString('base64url'), sealed.toString('base64url')].join('.')
@@ -60,7 +68,7 @@ export function open(keys: MasterKeys, purpose: string, envelope: string): Buffe
   if (!key) throw new SealError(`sealed with master key ${keyId}, which MASTER_KEY does not hold`)
   const bytes = Buffer.from(sealed, 'base64url')
   try {
-    const decipher = createDecipheriv('aes-256-gcm', subkey(key, `seal:${purpose}`), Buffer.from(iv, 'base64url'), {
+    const decipher = createDecipheriv('aes-256-gcm', sealingKey(key, purpose), Buffer.from(iv, 'base64url'), {
       authTagLength: 16,
     })
     decipher.setAAD(Buffer.from(`v1.${key.id}.${purpose}`))
@@ -80,6 +88,17 @@ export function isSealedWithCurrent(keys: MasterKeys, envelope: string): boolean
 export function derive(keys: MasterKeys, purpose: string): [Buffer, ...Buffer[]] {
   const [current, ...retired] = keys
   return [subkey(current, purpose), ...retired.map((key) => subkey(key, purpose))]
+}
+
+/** Every sign-in opens and seals several times, and purposes are few: their keys are derived once. */
+const sealingKeys = new WeakMap<MasterKey, Map<string, KeyObject>>()
+
+function sealingKey(key: MasterKey, purpose: string): KeyObject {
+  const known = sealingKeys.get(key) ?? new Map<string, KeyObject>()
+  sealingKeys.set(key, known)
+  const made = known.get(purpose) ?? createSecretKey(subkey(key, `seal:${purpose}`))
+  known.set(purpose, made)
+  return made
 }
 
 function subkey(key: MasterKey, purpose: string): Buffer {

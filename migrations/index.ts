@@ -19,6 +19,7 @@ import * as tokenExchange from './0017-token-exchange.ts'
 import * as backchannelLogout from './0018-backchannel-logout.ts'
 import * as bounded from './0020-bounded.ts'
 import * as clientLeases from './0021-client-leases.ts'
+import * as putEventsInOrder from './0022-put-events-in-order.ts'
 
 export interface Migration {
   name: string
@@ -51,4 +52,5 @@ export const migrations: readonly Migration[] = [
   { name: '0018-backchannel-logout', ...backchannelLogout },
   { name: '0020-bounded', ...bounded },
   { name: '0021-client-leases', ...clientLeases },
+  { name: '0022-put-events-in-order', ...putEventsInOrder },
 ]

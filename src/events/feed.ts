@@ -135,8 +135,9 @@ export async function openEventFeed({ db, log }: { db: Database; log: Logger }):
   }
 
   async function takeNew(): Promise<void> {
-    for (;;) {
+    for (let found = BATCH; found === BATCH;) {
       const rows = await readRows(latest, BATCH)
+      found = rows.length
       const last = rows.at(-1)
       if (!last) return
       recent.push(...rows)

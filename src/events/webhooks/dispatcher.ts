@@ -39,7 +39,7 @@ export async function startWebhooks(options: DispatcherOptions): Promise<{ stop(
   const stopping = new AbortController()
   const { signal } = stopping
   const lanes = new Map<string, Promise<void>>()
-  const fanOut = createFanOut({ db: db.knex, feed, rightsOf: options.rightsOf })
+  const fanOut = createFanOut({ db, feed, rightsOf: options.rightsOf })
   const turns = createTurns({ everyMs: POLL_MS })
   let onEmptied: () => void = () => undefined
   const unlisten = await db.listen(DELIVERIES, () => turns.nudge())

@@ -1,4 +1,6 @@
 import type { Knex } from 'knex'
+import type { Database } from '../../database/connect.ts'
+import { run, statement } from '../../database/statement.ts'
 import { newId } from '../../lib/ids.ts'
 import { recordChange } from '../audit.ts'
 import type { EventType } from '../catalogue.ts'
@@ -16,7 +18,12 @@ export type RightsOf = (owner: string) => Promise<ReadonlySet<string> | undefine
 /** There may be deliveries to make; a hint for all instances. */
 export const DELIVERIES = 'grantry_deliveries'
 
-interface Subscription {
+// Asked after every event.
+const BEHIND = statement(`
+  select id, owner, events, legacy_headers as "legacyHeaders", position from webhooks
+  where state = 'active' and position < $1`)
+
+type Subscription = {
   id: string
   owner: string
   events: string[]
@@ -38,15 +45,12 @@ const FAR = 5000
  * Makes deliveries from events. Instances may do it at once: each webhook's row is locked while its position moves on, and
  * whoever finds it locked leaves it to the other.
  */
-export function createFanOut({ db, feed, rightsOf }: { db: Knex; feed: EventFeed; rightsOf: RightsOf }): FanOut {
+export function createFanOut({ db, feed, rightsOf }: { db: Database; feed: EventFeed; rightsOf: RightsOf }): FanOut {
   /** What this process has looked through in vain, so that an event which nobody wants costs no write. */
   const scanned = new Map<string, number>()
 
   async function subscriptions(): Promise<Subscription[]> {
-    const rows = await db('webhooks')
-      .where({ state: 'active' })
-      .andWhere('position', '<', feed.latest())
-      .select<Subscription[]>('id', 'owner', 'events', 'legacy_headers as legacyHeaders', 'position')
+    const rows = await run<Subscription>(db.pool, BEHIND, [feed.latest()])
     const known = new Set(rows.map(({ id }) => id))
     for (const id of scanned.keys()) if (!known.has(id)) scanned.delete(id)
     return rows
@@ -58,11 +62,11 @@ export function createFanOut({ db, feed, rightsOf }: { db: Knex; feed: EventFeed
    */
   async function serve(subscription: Subscription): Promise<number | undefined> {
     const from = Math.max(subscription.position, scanned.get(subscription.id) ?? 0)
-    if (from >= feed.latest() || (await isFull(db, subscription.id))) return undefined
+    if (from >= feed.latest() || (await isFull(db.knex, subscription.id))) return undefined
     const types = await typesFor(subscription, rightsOf)
     if (!types) {
       const reason = 'its owner is gone, or has lost the right to follow these events'
-      await stop(db, subscription.id, { state: 'disabled', reason })
+      await stop(db.knex, subscription.id, { state: 'disabled', reason })
       return undefined
     }
     const { events, upTo } = await readOn(from, types)
@@ -90,7 +94,7 @@ export function createFanOut({ db, feed, rightsOf }: { db: Knex; feed: EventFeed
     upTo: number,
     events: FeedEvent[],
   ): Promise<number | undefined> {
-    return db.transaction(async (trx) => {
+    return db.knex.transaction(async (trx) => {
       const held = await trx('webhooks')
         .where({ id, state: 'active' })
         .andWhere('position', '>=', position)

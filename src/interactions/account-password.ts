@@ -29,7 +29,7 @@ export async function changeOwnPassword(
   const user = await findActiveUser(db.pool, userId)
   const unfit = findPasswordProblem(password, [user?.username ?? '', user?.email ?? '', user?.name ?? ''])
   try {
-    const known = await checkPassword(db.knex, { hasher, throttle }, { userId, password: current, address: ctx.ip })
+    const known = await checkPassword(db.pool, { hasher, throttle }, { userId, password: current, address: ctx.ip })
     if (known.outcome === 'wrong') return { status: 403, error: 'wrong-current' }
     if (known.outcome === 'throttled') {
       ctx.set('Retry-After', String(known.retryAfterSeconds))

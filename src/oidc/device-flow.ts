@@ -75,7 +75,7 @@ export function deviceFlow(pages: DevicePages) {
 
 export function applyDeviceRules(
   provider: Provider,
-  { db, guesses }: { db: Pick<Database, 'knex'>; guesses: LoginThrottle },
+  { db, guesses }: { db: Pick<Database, 'pool'>; guesses: LoginThrottle },
 ): void {
   limitGuesses(provider, db, guesses)
   provider.use(async (ctx, next) => {
@@ -123,7 +123,7 @@ const given = new WeakMap<object, { userCode?: string; switchAccount: boolean }>
  * RFC 8628 §5.1: a user code is short, and any that waits will do. Guesses are counted before the code is looked up, by
  * browser session (by person, once signed in) and by address, for all instances; a code that exists costs nothing.
  */
-function limitGuesses(provider: Provider, db: Pick<Database, 'knex'>, guesses: LoginThrottle): void {
+function limitGuesses(provider: Provider, db: Pick<Database, 'pool'>, guesses: LoginThrottle): void {
   type Find = (userCode: string, options?: object) => Promise<unknown>
   const model = provider.DeviceCode as unknown as { findByUserCode: Find }
   const find = model.findByUserCode.bind(provider.DeviceCode)
@@ -133,10 +133,10 @@ function limitGuesses(provider: Provider, db: Pick<Database, 'knex'>, guesses: L
     const { ctx } = Provider
     const { session } = ctx?.oidc ?? {}
     const login = session?.accountId ?? session?.uid ?? ''
-    const attempt = await guesses.begin(db.knex, { login, address: ctx?.ip ?? '' })
+    const attempt = await guesses.begin(db.pool, { login, address: ctx?.ip ?? '' })
     if (!attempt.allowed) throw tooManyGuesses(attempt.retryAfterSeconds)
     const found = await find(userCode, options)
-    if (found) await guesses.withdraw(db.knex, attempt)
+    if (found) await guesses.withdraw(db.pool, attempt)
     return found
   }
 }

@@ -1,5 +1,6 @@
 import test from 'ava'
 import type { Knex } from 'knex'
+import type { Database } from '../../src/database/connect.ts'
 import { recordChange } from '../../src/events/audit.ts'
 import type { Origin } from '../../src/lib/actor.ts'
 import { createClient } from '../../src/registry/clients/create.ts'
@@ -26,12 +27,12 @@ function atHome(actor: string): Origin {
 const PERSONAL = ['adalovelace', 'ada@byron', 'countess@king', 'Lovelace', 'Augusta', '198.51.100.77', 'Adas Browser']
 
 /** A life: made, renamed, signed in, refused at the door, signed out, and acting on other things. */
-async function live(knex: Knex): Promise<{ userId: string; clientId: string }> {
+async function live({ knex, pool }: Database): Promise<{ userId: string; clientId: string }> {
   const given = { username: 'adalovelace', email: 'ada@byron.example', name: 'Ada Lovelace', password: PASSWORD }
   const { id: userId } = await createUser(knex, { hasher }, { ...given, actor: cli })
   const me = atHome(userId)
   const attempt = { login: 'AdaLovelace', password: 'wrong', address: '198.51.100.77' }
-  await signIn(knex, { hasher, throttle: createLoginThrottle() }, attempt)
+  await signIn(pool, { hasher, throttle: createLoginThrottle() }, attempt)
   const changes = { username: 'countess@king.example', name: 'Augusta King' }
   await updateUser(knex, { userId, changes, actor: cli })
   await updateUser(knex, { userId, changes: { roles: ['admin'] }, actor: me })
@@ -51,25 +52,28 @@ async function mentions(knex: Knex): Promise<string[]> {
 }
 
 test('of a deleted person no name, address or browser is left anywhere in the database', async (t) => {
-  const { knex } = await testDatabase(t)
-  const { userId } = await live(knex)
+  const db = await testDatabase(t)
+  const { knex } = db
+  const { userId } = await live(db)
   t.deepEqual(await mentions(knex), PERSONAL, 'there was something to erase')
   await deleteUser(knex, { userId, actor: cli })
   t.deepEqual(await mentions(knex), [])
 })
 
 test('nor of one who deletes the own account', async (t) => {
-  const { knex } = await testDatabase(t)
-  const { userId } = await live(knex)
+  const db = await testDatabase(t)
+  const { knex } = db
+  const { userId } = await live(db)
   await deleteUser(knex, { userId, actor: atHome(userId) })
   t.deepEqual(await mentions(knex), [])
 })
 
 test('what they did stays, under one pseudonym, and nobody else loses anything', async (t) => {
-  const { knex } = await testDatabase(t)
+  const db = await testDatabase(t)
+  const { knex } = db
   const bob = await person(knex, { username: 'bob', email: 'bob@example.com', name: 'Bob', actor: cli })
   await updateUser(knex, { userId: bob.id, changes: { name: 'Robert' }, actor: { ...cli, actor: bob.id } })
-  const { userId, clientId } = await live(knex)
+  const { userId, clientId } = await live(db)
   const [before, events] = [await entries(knex), await knex('events').count()]
   await deleteUser(knex, { userId, actor: cli })
   const after = await entries(knex)
@@ -99,8 +103,9 @@ test('what they did stays, under one pseudonym, and nobody else loses anything',
 })
 
 test('a change that a person makes while being deleted does not bring their address back', async (t) => {
-  const { knex } = await testDatabase(t)
-  const { userId } = await live(knex)
+  const db = await testDatabase(t)
+  const { knex } = db
+  const { userId } = await live(db)
   const { promise: mayCommit, resolve: commit } = Promise.withResolvers<void>()
   const { promise: written, resolve: wrote } = Promise.withResolvers<void>()
   const change = { action: 'client.update', subject: 'cli_x', before: { name: 'a' }, after: { name: 'b' } } as const

@@ -76,7 +76,7 @@ test('a user is made, and read as it was made', async (t) => {
   const read = await clerk('GET', `/users/${id}`)
   t.deepEqual([read.status, read.body], [200, made.body])
   t.is(read.headers.get('etag'), made.headers.get('etag'))
-  const { passwordHash } = (await findCredentials(server.db.knex, 'ada.lovelace'))!
+  const { passwordHash } = (await findCredentials(server.db.pool, 'ada.lovelace'))!
   t.true((await hasher.verify(passwordHash, PASSWORD)).valid)
   t.notRegex(JSON.stringify([made.body, read.body]), /argon2|hash|otters/)
 })
@@ -228,7 +228,7 @@ test('a new password counts at once, and a weak one never', async (t) => {
   const weak = await clerk('PUT', path, { body: { password: `${made.body.username} ${made.body.username}` } })
   t.deepEqual([problemOf(weak), pointers(weak)], ['400 invalid-request', ['#/password']])
   t.is((await clerk('PUT', path, { body: { password: NEW_PASSWORD } })).status, 204)
-  const { passwordHash } = (await findCredentials(server.db.knex, made.body.username))!
+  const { passwordHash } = (await findCredentials(server.db.pool, made.body.username))!
   t.true((await hasher.verify(passwordHash, NEW_PASSWORD)).valid)
   t.true(Date.parse((await clerk('GET', `/users/${made.body.id}`)).body.password_changed_at) > 0)
 })

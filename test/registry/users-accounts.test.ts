@@ -212,7 +212,7 @@ test('changing the password ends other sessions and every grant, and keeps the s
 })
 
 test('changing the password is one transaction: when its event can not be written, nothing has changed', async (t) => {
-  const { knex } = await testDatabase(t)
+  const { knex, pool } = await testDatabase(t)
   const ada = await person(knex, { username: 'ada' })
   const uid = await session(knex, ada.id)
   const grant = await family(knex, ada.id, await app(knex))
@@ -222,7 +222,7 @@ test('changing the password is one transaction: when its event can not be writte
 
   t.deepEqual(await findUser(knex, ada.id), ada)
   t.deepEqual([await liveSessions(knex, ada.id), await families(knex, ada.id)], [[uid], [grant]])
-  const kept = await findCredentials(knex, 'ada')
+  const kept = await findCredentials(pool, 'ada')
   t.true((await hasher.verify(kept?.passwordHash, PASSWORD)).valid)
 })
 

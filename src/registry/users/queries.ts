@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import type pg from 'pg'
+import { run, statement } from '../../database/statement.ts'
 import { isId } from '../../lib/ids.ts'
 import { RegistryError } from '../registry-error.ts'
 import { normalizeLogin, type User } from './user.ts'
@@ -33,10 +34,22 @@ export const COLUMNS = [
   'updated_at',
 ] as const satisfies readonly (keyof UserRow)[]
 
-const FIND_ACTIVE = {
-  name: 'find-active-user',
-  text: `select ${COLUMNS.join(', ')} from users where id = $1 and disabled_at is null`,
-}
+const ALL = COLUMNS.join(', ')
+const FIND_ACTIVE = statement(`select ${ALL} from users where id = $1 and disabled_at is null`)
+const FIND_CREDENTIALS = statement(`select ${ALL}, password_hash from users where username = $1 or email = $1 limit 1`)
+const FIND_CREDENTIALS_BY_ID = statement(`select ${ALL}, password_hash from users where id = $1`)
+const REPLACE_HASH = statement('update users set password_hash = $3 where id = $1 and password_hash = $2 returning id')
+
+const CONFIRM = `select ${ALL} from users where id = $1 and password_hash = $2 and disabled_at is null`
+const CONFIRMED = statement(CONFIRM)
+
+// Erasing somebody waits until what is written here is there to be erased.
+const SIGNED_IN = statement(`
+  with person as materialized (${CONFIRM} for key share), told as (
+    insert into events (type, at, actor, subject, user_id, data)
+    select 'login.succeeded', clock_timestamp(), id, id, id, jsonb_build_object('address', $3::text) from person
+  )
+  select * from person`)
 
 /** The columns that a write may set, by their names in the database. */
 export type UserChanges = Partial<Omit<UserRow, 'id' | 'version' | 'created_at' | 'updated_at'>> & {
@@ -53,15 +66,19 @@ export async function findUser(db: Knex, id: string): Promise<User | undefined> 
 
 /** Finds an account by what people type: username or e-mail address, in any spelling that has the same normal form. */
 export async function findUserByLogin(db: Knex, login: string): Promise<User | undefined> {
-  const found = await findCredentials(db, login)
-  return found?.user
+  const name = normalizeLogin(login) ?? ''
+  const row = await db('users')
+    .where({ username: name })
+    .orWhere({ email: name })
+    .first<UserRow | undefined>(...COLUMNS)
+  return row && toUser(row)
 }
 
 /** For the token path: one prepared statement. Undefined when the user is unknown or disabled. */
 export async function findActiveUser(pool: pg.Pool, id: string): Promise<User | undefined> {
   if (!isId('usr', id)) return undefined
-  const { rows } = await pool.query<UserRow>({ ...FIND_ACTIVE, values: [id] })
-  return rows[0] && toUser(rows[0])
+  const [row] = await run<UserRow>(pool, FIND_ACTIVE, [id])
+  return row && toUser(row)
 }
 
 export interface Credentials {
@@ -70,38 +87,55 @@ export interface Credentials {
 }
 
 /** The account with its hash, for those who check a password. The disabled are found too. */
-export async function findCredentials(db: Knex, login: string): Promise<Credentials | undefined> {
-  const name = normalizeLogin(login)
+export async function findCredentials(pool: pg.Pool, login: string): Promise<Credentials | undefined> {
   // An impossible name is looked up all the same: its absence must cost what an unknown account costs.
-  const row = await db('users')
-    .where({ username: name ?? '' })
-    .orWhere({ email: name ?? '' })
-    .first<(UserRow & { password_hash: string | null }) | undefined>(...COLUMNS, 'password_hash')
-  return row && { user: toUser(row), passwordHash: row.password_hash }
+  const [row] = await run<CredentialsRow>(pool, FIND_CREDENTIALS, [normalizeLogin(login) ?? ''])
+  return row && toCredentials(row)
 }
 
 /** The account with its hash, by id. */
-export async function findCredentialsById(db: Knex, id: string): Promise<Credentials | undefined> {
+export async function findCredentialsById(pool: pg.Pool, id: string): Promise<Credentials | undefined> {
   if (!isId('usr', id)) return undefined
-  const row = await db('users')
-    .where({ id })
-    .first<(UserRow & { password_hash: string | null }) | undefined>(...COLUMNS, 'password_hash')
-  return row && { user: toUser(row), passwordHash: row.password_hash }
+  const [row] = await run<CredentialsRow>(pool, FIND_CREDENTIALS_BY_ID, [id])
+  return row && toCredentials(row)
+}
+
+type CredentialsRow = UserRow & { password_hash: string | null }
+
+function toCredentials(row: CredentialsRow): Credentials {
+  return { user: toUser(row), passwordHash: row.password_hash }
+}
+
+interface Checked {
+  userId: string
+  /** The hash that the password was checked against. */
+  passwordHash: string
+}
+
+/** Keeps a fresh hash of the same password. @returns false when the account has another one by now than was checked */
+export async function replaceHash(
+  pool: pg.Pool,
+  { userId, passwordHash }: Checked,
+  freshHash: string,
+): Promise<boolean> {
+  return (await run(pool, REPLACE_HASH, [userId, passwordHash, freshHash])).length > 0
 }
 
 /**
  * Whether the hash that a password was checked against is still the account's, and the account open: a password that was
- * changed while its check ran opens nothing. Stores a fresh hash of the same password on the way.
+ * changed while its check ran opens nothing.
+ * @param address whence the person signs in, which is then told as an event, in the same statement
  * @returns the user as of now; undefined when the check came too late
  */
 export async function confirmCredentials(
-  db: Knex,
-  { userId, passwordHash, freshHash }: { userId: string; passwordHash: string; freshHash?: string | undefined },
+  pool: pg.Pool,
+  { userId, passwordHash }: Checked,
+  address?: string,
 ): Promise<User | undefined> {
-  const still = db('users').where({ id: userId, password_hash: passwordHash }).whereNull('disabled_at')
-  const [row] = freshHash
-    ? await still.update({ password_hash: freshHash }).returning<UserRow[]>([...COLUMNS])
-    : await still.select<UserRow[]>(...COLUMNS)
+  const checked = [userId, passwordHash]
+  const [row] = await (address === undefined
+    ? run<UserRow>(pool, CONFIRMED, checked)
+    : run<UserRow>(pool, SIGNED_IN, [...checked, address]))
   return row && toUser(row)
 }
 

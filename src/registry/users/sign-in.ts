@@ -1,7 +1,8 @@
-import type { Knex } from 'knex'
-import { appendEvent } from '../../events/outbox.ts'
+import type pg from 'pg'
+import { run, statement } from '../../database/statement.ts'
+import type { NewEvent } from '../../events/outbox.ts'
 import { HasherBusyError, type PasswordHasher } from './password.ts'
-import { confirmCredentials, findCredentials, findCredentialsById, findUser, type Credentials } from './queries.ts'
+import { confirmCredentials, findCredentials, findCredentialsById, replaceHash, type Credentials } from './queries.ts'
 import type { Attempt, LoginThrottle } from './throttle.ts'
 import type { User } from './user.ts'
 
@@ -26,35 +27,8 @@ export type SignInResult =
  * the same work (ASVS 5.0 §6.3.8). Starts no session: that is the protocol's.
  * @throws HasherBusyError when too many passwords are being checked; the attempt then does not count
  */
-export async function signIn(db: Knex, deps: SignInDeps, attempt: SignInAttempt): Promise<SignInResult> {
-  const result = await check(db, deps, attempt)
-  if (result.outcome === 'ok') {
-    const { id } = result.user
-    const data = { address: attempt.address }
-    await db.transaction(async (trx) => {
-      if (!(await holdPerson(trx, id))) return
-      await appendEvent(trx, { type: 'login.succeeded', subject: id, userId: id, actor: id, data })
-    })
-  }
-  return result
-}
-
-async function check(db: Knex, deps: SignInDeps, attempt: SignInAttempt): Promise<SignInResult> {
-  const { hasher, throttle } = deps
-  const counted = await throttle.begin(db, attempt)
-  if (!counted.allowed) return { outcome: 'throttled', retryAfterSeconds: counted.retryAfterSeconds }
-
-  const found = await findCredentials(db, attempt.login)
-  const user = await matching(db, hasher, found, attempt.password).catch(async (error: unknown) => {
-    if (error instanceof HasherBusyError) await throttle.withdraw(db, counted)
-    throw error
-  })
-  if (!user) {
-    await recordFailure(db, counted, attempt.address, found?.user.id)
-    return { outcome: 'wrong' }
-  }
-  await throttle.succeed(db, counted)
-  return { outcome: 'ok', user }
+export function signIn(pool: pg.Pool, deps: SignInDeps, attempt: SignInAttempt): Promise<SignInResult> {
+  return check(pool, deps, attempt, (checked) => confirmCredentials(pool, checked, attempt.address))
 }
 
 /**
@@ -63,61 +37,102 @@ async function check(db: Knex, deps: SignInDeps, attempt: SignInAttempt): Promis
  * @throws HasherBusyError
  */
 export async function checkPassword(
-  db: Knex,
+  pool: pg.Pool,
   deps: SignInDeps,
   { userId, password, address }: { userId: string; password: string; address: string },
 ): Promise<SignInResult> {
-  const user = await findUser(db, userId)
-  return user ? check(db, deps, { login: user.username, password, address }) : { outcome: 'wrong' }
+  const known = await findCredentialsById(pool, userId)
+  if (!known) return { outcome: 'wrong' }
+  const attempt = { login: known.user.username, password, address }
+  return check(pool, deps, attempt, (checked) => confirmCredentials(pool, checked))
+}
+
+type Confirm = (checked: { userId: string; passwordHash: string }) => Promise<User | undefined>
+
+async function check(
+  pool: pg.Pool,
+  { hasher, throttle }: SignInDeps,
+  attempt: SignInAttempt,
+  confirm: Confirm,
+): Promise<SignInResult> {
+  const counted = await throttle.begin(pool, attempt)
+  if (!counted.allowed) return { outcome: 'throttled', retryAfterSeconds: counted.retryAfterSeconds }
+
+  const found = await findCredentials(pool, attempt.login)
+  const user = await matching(pool, hasher, found, attempt.password, confirm).catch(async (error: unknown) => {
+    if (error instanceof HasherBusyError) await throttle.withdraw(pool, counted)
+    throw error
+  })
+  if (!user) {
+    await recordFailure(pool, counted, attempt.address, found?.user.id)
+    return { outcome: 'wrong' }
+  }
+  await throttle.succeed(pool, counted)
+  return { outcome: 'ok', user }
 }
 
 /** The user whose password this is, open for sign-in right now; undefined otherwise. */
 async function matching(
-  db: Knex,
+  pool: pg.Pool,
   hasher: PasswordHasher,
   found: Credentials | undefined,
   password: string,
+  confirm: Confirm,
 ): Promise<User | undefined> {
   const { valid, needsRehash } = await hasher.verify(found?.passwordHash, password)
   if (!valid || !found?.passwordHash || found.user.disabledAt) return undefined
-  const { passwordHash } = found
-  const freshHash = needsRehash ? await rehash(hasher, password) : undefined
-  const user = await confirmCredentials(db, { userId: found.user.id, passwordHash, freshHash })
+  const userId = found.user.id
+  const renewed = needsRehash && (await renewHash(pool, hasher, { userId, passwordHash: found.passwordHash }, password))
+  const passwordHash = renewed || found.passwordHash
+  const user = await confirm({ userId, passwordHash })
   if (user) return user
 
   // The hash is another one by now: made anew by a sign-in at the same moment, or of a new password. It decides.
-  const now = await findCredentialsById(db, found.user.id)
+  const now = await findCredentialsById(pool, userId)
   if (!now?.passwordHash || now.passwordHash === passwordHash) return undefined
   const second = await hasher.verify(now.passwordHash, password)
-  if (!second.valid) return undefined
-  return confirmCredentials(db, { userId: found.user.id, passwordHash: now.passwordHash })
+  return second.valid ? confirm({ userId, passwordHash: now.passwordHash }) : undefined
 }
 
-/** A stronger hash is a kindness that can wait for the next sign-in; it must not turn this one away. */
-async function rehash(hasher: PasswordHasher, password: string): Promise<string | undefined> {
+/**
+ * A stronger hash is a kindness that can wait for the next sign-in; it must not turn this one away.
+ * @returns the hash that the account has now, if it is this one
+ */
+async function renewHash(
+  pool: pg.Pool,
+  hasher: PasswordHasher,
+  checked: { userId: string; passwordHash: string },
+  password: string,
+): Promise<string | undefined> {
   try {
-    return await hasher.hash(password)
+    const fresh = await hasher.hash(password)
+    return (await replaceHash(pool, checked, fresh)) ? fresh : undefined
   } catch (error) {
     if (error instanceof HasherBusyError) return undefined
     throw error
   }
 }
 
-/** What was typed as a name is not kept: people type passwords there. */
-async function recordFailure(db: Knex, counted: Attempt, address: string, userId: string | undefined): Promise<void> {
-  await db.transaction(async (trx) => {
-    // Asked for an account that does not exist as well: it must not be told by its time.
-    const isThere = await holdPerson(trx, userId ?? 'nobody')
-    const about = userId && isThere ? { subject: userId, userId } : {}
-    await appendEvent(trx, { type: 'login.failed', ...about, data: { address } })
-    for (const by of ['account', 'address'] as const) {
-      const seconds = counted[by].block?.seconds
-      if (seconds) await appendEvent(trx, { type: 'login.throttled', ...about, data: { address, by, seconds } })
-    }
-  })
-}
+// Asked for an account that does not exist as well: it must not be told by its time. Erasing somebody waits until what is
+// written here is there to be erased.
+const FAILED = statement(`
+  with person as materialized (select id from users where id = $1 for key share)
+  insert into events (type, at, actor, subject, user_id, data)
+  select told.event ->> 'type', clock_timestamp(), 'system', person.id, person.id, told.event -> 'data'
+  from jsonb_array_elements($2::jsonb) with ordinality as told (event, place) left join person on true
+  order by told.place`)
 
-/** Erasing somebody waits until what is written here is there to be erased. @returns whether there is still such a person */
-async function holdPerson(trx: Knex, userId: string): Promise<boolean> {
-  return (await trx('users').where({ id: userId }).forKeyShare().first('id')) !== undefined
+/** What was typed as a name is not kept: people type passwords there. */
+async function recordFailure(
+  pool: pg.Pool,
+  counted: Attempt,
+  address: string,
+  userId: string | undefined,
+): Promise<void> {
+  const told: NewEvent[] = [{ type: 'login.failed', data: { address } }]
+  for (const by of ['account', 'address'] as const) {
+    const seconds = counted[by].block?.seconds
+    if (seconds) told.push({ type: 'login.throttled', data: { address, by, seconds } })
+  }
+  await run(pool, FAILED, [userId ?? 'nobody', JSON.stringify(told)])
 }

@@ -9,8 +9,9 @@
  *
  * The account's key is made from what was typed, whether or not such an account exists, so a block tells nothing.
  */
-import type { Knex } from 'knex'
 import { createHash } from 'node:crypto'
+import type pg from 'pg'
+import { run, statement } from '../../database/statement.ts'
 import { networkOf } from '../../lib/network.ts'
 import { normalizeLogin } from './user.ts'
 
@@ -52,13 +53,11 @@ interface Counted {
 
 export interface LoginThrottle {
   /** Counts an attempt, unless the account or the address is blocked. */
-  begin(db: Knex, attempt: { login: string; address: string }): Promise<Attempt | Refusal>
+  begin(pool: pg.Pool, attempt: { login: string; address: string }): Promise<Attempt | Refusal>
   /** The password was right: the account starts afresh, and the address gets back what this attempt cost it. */
-  succeed(db: Knex, attempt: Attempt): Promise<void>
+  succeed(pool: pg.Pool, attempt: Attempt): Promise<void>
   /** The password was never looked at: nothing was learned, so nothing counts. */
-  withdraw(db: Knex, attempt: Attempt): Promise<void>
-  /** Drops counters that no longer matter. @returns how many */
-  prune(db: Knex): Promise<number>
+  withdraw(pool: pg.Pool, attempt: Attempt): Promise<void>
 }
 
 const USER_CODES = {
@@ -79,9 +78,9 @@ export function createLoginThrottle({
   purpose = '',
 }: { account?: ThrottlePolicy; address?: ThrottlePolicy; purpose?: string } = {}): LoginThrottle {
   return {
-    begin: async (db, attempt) => {
+    begin: async (pool, attempt) => {
       const keys = { account: accountKey(purpose, attempt.login), address: addressKey(purpose, attempt.address) }
-      const counted = await count(db, [
+      const counted = await count(pool, [
         { key: keys.account, ...account },
         { key: keys.address, ...address },
       ])
@@ -89,26 +88,17 @@ export function createLoginThrottle({
       const byAddress = counted.find(({ key }) => key.equals(keys.address))
       if (byAccount && byAddress) return { allowed: true, account: byAccount, address: byAddress }
       // Another attempt blocked one of the two in this very moment: what the other was charged is given back.
-      for (const one of counted) await uncount(db, one)
-      return { allowed: false, retryAfterSeconds: await secondsLeft(db, [keys.account, keys.address]) }
+      for (const one of counted) await uncount(pool, one)
+      return { allowed: false, retryAfterSeconds: await secondsLeft(pool, [keys.account, keys.address]) }
     },
 
-    succeed: async (db, attempt) => {
-      await db('login_throttles').where({ key: attempt.account.key }).delete()
-      await uncount(db, attempt.address)
+    succeed: async (pool, { account: forgotten, address: { key, block } }) => {
+      await run(pool, SUCCEED, [key, block?.until ?? null, forgotten.key])
     },
 
-    withdraw: async (db, attempt) => {
-      await uncount(db, attempt.account)
-      await uncount(db, attempt.address)
-    },
-
-    prune: async (db) => {
-      const longest = Math.max(account.forgetSeconds, address.forgetSeconds)
-      return db('login_throttles')
-        .whereRaw('last_failure_at < clock_timestamp() - make_interval(secs => ?)', [longest])
-        .whereRaw('blocked_until < clock_timestamp()')
-        .delete()
+    withdraw: async (pool, attempt) => {
+      await uncount(pool, attempt.account)
+      await uncount(pool, attempt.address)
     },
   }
 }
@@ -118,9 +108,9 @@ export function createLoginThrottle({
  * row, which is where attempts that run at the same time meet; rows are taken in the order of their keys, so two attempts
  * can't wait for each other.
  */
-const COUNT = `
+const COUNT = statement(`
   with policy (key, free, forget, drain) as (
-    values (?::bytea, ?::int, ?::float8, ?::float8), (?::bytea, ?::int, ?::float8, ?::float8)
+    values ($1::bytea, $2::int, $3::float8, $4::float8), ($5::bytea, $6::int, $7::float8, $8::float8)
   ), attempt as (
     select key from policy
     where not exists (
@@ -132,7 +122,7 @@ const COUNT = `
   select key, 1, clock_timestamp(), clock_timestamp() from attempt
   on conflict (key) do update set (failures, last_failure_at, blocked_until) = (
     select total, clock_timestamp(), case when total > free
-      then clock_timestamp() + make_interval(secs => least(?, power(2, least(total - free, 30))))
+      then clock_timestamp() + make_interval(secs => least($9::float8, power(2, least(total - free, 30))))
       else counter.blocked_until end
     from policy
     cross join lateral (select extract(epoch from clock_timestamp() - counter.last_failure_at)::float8 as quiet) as since
@@ -144,16 +134,36 @@ const COUNT = `
   )
   where counter.blocked_until <= clock_timestamp()
   returning key, blocked_until::text as until,
-    greatest(0, round(extract(epoch from blocked_until - last_failure_at)))::int as seconds`
+    greatest(0, round(extract(epoch from blocked_until - last_failure_at)))::int as seconds`)
 
-async function count(db: Knex, wanted: (ThrottlePolicy & { key: Buffer })[]): Promise<Counted[]> {
+/** One failure less, and the block away with it if it was the one that this attempt began. */
+const LESS = `
+  failures = greatest(0, failures - 1),
+  blocked_until = case when blocked_until = $2::timestamptz then clock_timestamp() else blocked_until end`
+
+const UNCOUNT = statement(`update login_throttles set ${LESS} where key = $1`)
+
+// Both rows in the order of their keys, as they are counted.
+const SUCCEED = statement(`
+  with held as materialized (
+    select key from login_throttles where key in ($1, $3) order by key for update
+  ), forgotten as (
+    delete from login_throttles using held where login_throttles.key = held.key and held.key = $3
+  )
+  update login_throttles set ${LESS} from held where login_throttles.key = held.key and held.key = $1`)
+
+const SECONDS_LEFT = statement(`
+  select ceil(extract(epoch from max(blocked_until) - clock_timestamp()))::int as seconds
+  from login_throttles where key = any ($1)`)
+
+async function count(pool: pg.Pool, wanted: (ThrottlePolicy & { key: Buffer })[]): Promise<Counted[]> {
   const policies = wanted.flatMap(({ key, free, forgetSeconds, drainSeconds }) => [
     key,
     free,
     forgetSeconds,
     drainSeconds,
   ])
-  const { rows } = await db.raw<{ rows: { key: Buffer; until: string; seconds: number }[] }>(COUNT, [
+  const rows = await run<{ key: Buffer; until: string; seconds: number }>(pool, COUNT, [
     ...policies,
     LONGEST_BLOCK_SECONDS,
   ])
@@ -161,24 +171,13 @@ async function count(db: Knex, wanted: (ThrottlePolicy & { key: Buffer })[]): Pr
 }
 
 /** Takes one failure back, and the block with it if it was this attempt that began it. */
-async function uncount(db: Knex, { key, block }: Counted): Promise<void> {
-  await db('login_throttles')
-    .where({ key })
-    .update({
-      failures: db.raw('greatest(0, failures - 1)'),
-      blocked_until: db.raw('case when blocked_until = ?::timestamptz then clock_timestamp() else blocked_until end', [
-        block?.until ?? null,
-      ]),
-    })
+async function uncount(pool: pg.Pool, { key, block }: Counted): Promise<void> {
+  await run(pool, UNCOUNT, [key, block?.until ?? null])
 }
 
-async function secondsLeft(db: Knex, keys: Buffer[]): Promise<number> {
-  const row = await db('login_throttles')
-    .whereIn('key', keys)
-    .first<{ seconds: number | null }>(
-      db.raw('ceil(extract(epoch from max(blocked_until) - clock_timestamp()))::int as seconds'),
-    )
-  return Math.max(1, row.seconds ?? 1)
+async function secondsLeft(pool: pg.Pool, keys: Buffer[]): Promise<number> {
+  const [row] = await run<{ seconds: number | null }>(pool, SECONDS_LEFT, [keys])
+  return Math.max(1, row?.seconds ?? 1)
 }
 
 /** Every spelling of a login name that means the same account has the same key; so does a name that nobody has. */

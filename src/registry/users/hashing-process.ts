@@ -1,6 +1,6 @@
 /**
- * The slow hashes of passwords in a process of their own, at the lowest priority. In the server's own thread pool they would
- * stand before the signatures, and a storm of sign-ins would slow down every token.
+ * The slow hashes of passwords in a process of their own, that comes last for the processors. In the server's own thread pool
+ * they would stand before the signatures, and a storm of sign-ins would slow down every token.
  *
  * It starts with the first password and ends with this process. What crosses goes through the channel alone: arguments and
  * environment of a process can be read by others. When it dies, what was under way is tried once more in the next.
@@ -28,6 +28,8 @@ export interface HashingProcessOptions {
   /** Hashes that may run at once. */
   threads: number
   log: Pick<Logger, 'error'>
+  /** In Linux's class for that, not at the lowest priority of the ordinary one: see idle-first.ts. */
+  isIdle?: boolean
   /** The program, for tests. */
   program?: string
 }
@@ -51,7 +53,12 @@ const PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 30_000
 
 /** @throws HasherBusyError, from both verbs, when the process can't be had: "try again in a moment" */
-export function createHashingProcess({ threads, log, program = PROGRAM }: HashingProcessOptions): HashingProcess {
+export function createHashingProcess({
+  threads,
+  log,
+  isIdle = false,
+  program = PROGRAM,
+}: HashingProcessOptions): HashingProcess {
   let runner: Runner | undefined
   let lastId = 0
   let failures = 0
@@ -60,7 +67,9 @@ export function createHashingProcess({ threads, log, program = PROGRAM }: Hashin
 
   function start(): Runner {
     const child = fork(program, [], {
-      execArgv: [],
+      // The class is handed down from chrt (of util-linux, or busybox), which becomes what it starts. It is looked for where
+      // execvp(3) looks without a PATH: /bin and /usr/bin.
+      ...(isIdle ? { execPath: 'chrt', execArgv: ['-i', '0', process.execPath] } : { execArgv: [] }),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: environment(threads),
     })
@@ -134,5 +143,8 @@ function unavailable(): HasherBusyError {
 /** Nothing of ours: the secrets of the server are no business of a process that meets what strangers type. */
 function environment(threads: number): Record<string, string> {
   const cache = getCompileCacheDir()
-  return { UV_THREADPOOL_SIZE: String(threads), ...(cache !== undefined && { NODE_COMPILE_CACHE: dirname(cache) }) }
+  return {
+    UV_THREADPOOL_SIZE: String(threads),
+    ...(cache !== undefined && { NODE_COMPILE_CACHE: dirname(cache) }),
+  }
 }

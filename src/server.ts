@@ -184,6 +184,7 @@ export async function createAuthServer(
       renderer,
       issuing,
       hasher: traceHasher(passwords.hasher, tracing),
+      gate: passwords.gate,
       origins: createClientOrigins({ pool: db.pool }),
       stopping: stopping.signal,
       phase: () => door.phase(),

@@ -47,7 +47,7 @@ import { countRefusals } from './watched.ts'
 
 /** The order in which a request passes everything. */
 export function createApp(parts: Parts): Koa {
-  const { config, masterKeys, log, db, keys, renderer, origins, hasher } = parts
+  const { config, masterKeys, log, db, keys, renderer, origins, hasher, gate } = parts
   const { provider, documents } = parts.issuing
   const { issuer } = config
   const { accessSeconds } = config.tokens
@@ -108,6 +108,7 @@ export function createApp(parts: Parts): Koa {
     renderer,
     tokens,
     hasher,
+    gate,
     throttle,
     accessSeconds,
   })) {

@@ -8,6 +8,7 @@ import type { KeyPolicy } from '../keys/key-policy.ts'
 import type { KeyRing } from '../keys/ring.ts'
 import type { MasterKeys } from '../lib/master-key.ts'
 import type { ClientOrigins } from '../registry/clients/origins.ts'
+import type { Gate } from '../registry/users/gate.ts'
 import type { PasswordHasher } from '../registry/users/password.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Issuing } from './issuing.ts'
@@ -25,6 +26,7 @@ export interface Parts {
   renderer: Renderer
   issuing: Issuing
   hasher: PasswordHasher
+  gate: Gate
   /** One memory of them for everything that scripts of other origins may reach. */
   origins: ClientOrigins
   /** Aborted when the server stops: what is held open for a reader ends. */

@@ -20,7 +20,7 @@ interface Problem {
  */
 export async function changeOwnPassword(
   ctx: Context,
-  { db, hasher, throttle }: Browser,
+  { db, hasher, throttle, gate }: Browser,
   { userId, uid }: { userId: string; uid: string },
   form: Record<string, string>,
 ): Promise<Problem | undefined> {
@@ -29,7 +29,11 @@ export async function changeOwnPassword(
   const user = await findActiveUser(db.pool, userId)
   const unfit = findPasswordProblem(password, [user?.username ?? '', user?.email ?? '', user?.name ?? ''])
   try {
-    const known = await checkPassword(db.pool, { hasher, throttle }, { userId, password: current, address: ctx.ip })
+    const known = await checkPassword(
+      db.pool,
+      { hasher, throttle, gate },
+      { userId, password: current, address: ctx.ip },
+    )
     if (known.outcome === 'wrong') return { status: 403, error: 'wrong-current' }
     if (known.outcome === 'throttled') {
       ctx.set('Retry-After', String(known.retryAfterSeconds))

@@ -1,5 +1,6 @@
 import type { Database } from '../database/connect.ts'
 import type { InteractionGateway, PendingInteraction } from '../oidc/interaction-gateway.ts'
+import type { Gate } from '../registry/users/gate.ts'
 import type { PasswordHasher } from '../registry/users/password.ts'
 import type { LoginThrottle } from '../registry/users/throttle.ts'
 import type { FormTokens } from './page.ts'
@@ -13,6 +14,7 @@ export interface Browser {
   renderer: Renderer
   tokens: FormTokens
   hasher: PasswordHasher
+  gate: Gate
   throttle: LoginThrottle
   /** Default life of an access token. */
   accessSeconds: number

@@ -56,7 +56,7 @@ export async function allow(ctx: Context, { db, gateway }: Browser, pending: Pen
     if (error instanceof RegistryError && error.code === 'not_found') return undefined
     throw error
   }
-  return gateway.approve(ctx.req, ctx.res, requested)
+  return gateway.approve(pending, requested)
 }
 
 async function requestedResources({ db }: Browser, { requested }: Pending): Promise<Resource[]> {

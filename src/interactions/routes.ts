@@ -38,7 +38,7 @@ export function createInteractions(browser: Browser): Middleware[] {
   )
   router.post(
     '/cancel',
-    decide('any', (ctx) => gateway.refuse(ctx.req, ctx.res)),
+    decide('any', (_ctx, pending) => gateway.refuse(pending)),
   )
   router.post(
     '/switch-account',

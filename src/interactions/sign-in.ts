@@ -1,6 +1,6 @@
 import type { Context } from 'koa'
 import { HasherBusyError } from '../registry/users/password.ts'
-import { signIn, type SignInResult } from '../registry/users/sign-in.ts'
+import { signIn, type SignInAttempt, type SignInResult } from '../registry/users/sign-in.ts'
 import type { Browser, Pending } from './browser.ts'
 import { showPage } from './page.ts'
 import type { LoginModel } from './pages/models.ts'
@@ -43,8 +43,9 @@ export async function attemptSignIn(
   form: Record<string, string>,
 ): Promise<string | undefined> {
   const { login = '', password = '' } = form
-  const result = await check(browser, { login, password, address: ctx.ip })
-  if (result.outcome === 'ok') return browser.gateway.signIn(ctx.req, ctx.res, result.user)
+  const isStillThere = () => !ctx.res.closed
+  const result = await check(browser, { login, password, address: ctx.ip, isStillThere })
+  if (result.outcome === 'ok') return browser.gateway.signIn(pending, result.user)
 
   const loginHint = login.slice(0, 254)
   if (result.outcome === 'wrong') {
@@ -59,11 +60,11 @@ export async function attemptSignIn(
 }
 
 async function check(
-  { db, hasher, throttle }: Browser,
-  attempt: { login: string; password: string; address: string },
+  { db, ...deps }: Browser,
+  attempt: SignInAttempt,
 ): Promise<SignInResult | { outcome: 'busy'; retryAfterSeconds: number }> {
   try {
-    return await signIn(db.knex, { hasher, throttle }, attempt)
+    return await signIn(db.pool, deps, attempt)
   } catch (error) {
     if (error instanceof HasherBusyError) return { outcome: 'busy', retryAfterSeconds: BUSY_RETRY_SECONDS }
     throw error

@@ -55,18 +55,20 @@ export interface InteractionGateway {
   /** The interaction of this browser, or undefined when it expired, ended, or belongs to another browser. */
   find(req: IncomingMessage, res: ServerResponse): Promise<PendingInteraction | undefined>
   /** Signs the person in and goes on. @returns where to, or undefined when the interaction has ended */
-  signIn(req: IncomingMessage, res: ServerResponse, user: User): Promise<string | undefined>
+  signIn(pending: PendingInteraction, user: User): Promise<string | undefined>
   /** Makes sure that the registry has the client, so that a consent can be kept for it. */
   keepClient(pending: PendingInteraction): Promise<void>
   /** Goes on with what the person approved. */
-  approve(req: IncomingMessage, res: ServerResponse, approved: Scopes): Promise<string | undefined>
+  approve(pending: PendingInteraction, approved: Scopes): Promise<string | undefined>
   /** Goes back to the client with access_denied (RFC 6749 §4.1.2.1). */
-  refuse(req: IncomingMessage, res: ServerResponse): Promise<string | undefined>
+  refuse(pending: PendingInteraction): Promise<string | undefined>
   /** The signed-in session of this browser. */
   session(req: IncomingMessage, res: ServerResponse): Promise<BrowserSession | undefined>
   /** Throws away a code of the account page, which wants the session and no tokens. Codes of others are left alone. */
   discardCode(code: string): Promise<void>
 }
+
+type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
 
 interface Details {
   uid: string
@@ -96,23 +98,37 @@ export function createInteractionGateway(
     return { ...pending, requested: { ...requested, resources } }
   }
 
-  async function finish(req: IncomingMessage, res: ServerResponse, result: InteractionResults, merge: boolean) {
-    return unlessEnded(() => current().interactionResult(req, res, result, { mergeWithLastSubmission: merge }))
+  /** What the library has of each that was found: the decision is written to it, and only while it waits for one. */
+  const found = new WeakMap<PendingInteraction, Interaction>()
+
+  function finish(pending: PendingInteraction, result: InteractionResults): Promise<string | undefined> {
+    return unlessEnded(async () => {
+      const interaction = found.get(pending)
+      if (!interaction) throw new errors.SessionNotFound('the interaction was not found by this gateway')
+      interaction.result = result
+      await interaction.save(interaction.exp - Math.floor(Date.now() / 1000))
+      return interaction.returnTo
+    })
   }
 
   return {
     async find(req, res) {
-      const details = (await unlessEnded(() => current().interactionDetails(req, res))) as Details | undefined
-      const client = details && (await current().Client.find(String(details.params.client_id)))
-      return client && limited(describe(details, client, config))
+      const interaction = await unlessEnded(() => current().interactionDetails(req, res))
+      if (!interaction) return undefined
+      const details = interaction as unknown as Details
+      const client = await current().Client.find(String(details.params.client_id))
+      if (!client) return undefined
+      const pending = await limited(describe(details, client, config))
+      found.set(pending, interaction)
+      return pending
     },
-    signIn: (req, res, user) => finish(req, res, { login: signInOf(user) }, false),
+    signIn: (pending, user) => finish(pending, { login: signInOf(user) }),
     async keepClient({ client }) {
       if (isMetadataUrl(client.clientId)) await documents?.keep(client.clientId)
     },
-    approve: (req, res, approved) => finish(req, res, { consent: { approved } }, true),
-    refuse: (req, res) =>
-      finish(req, res, { error: 'access_denied', error_description: 'the end-user refused' }, false),
+    // What was submitted before, the sign-in of this very request, still counts.
+    approve: (pending, approved) => finish(pending, { ...found.get(pending)?.lastSubmission, consent: { approved } }),
+    refuse: (pending) => finish(pending, { error: 'access_denied', error_description: 'the end-user refused' }),
     async session(req, res) {
       const provider = current()
       const session = await provider.Session.get(provider.createContext(req, res) as never)

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
+import { waitingForLocks } from '../registry/people.ts'
 import { buildUser } from '../support/registry.ts'
 import { Visitor } from '../support/visitor.ts'
 import { harmless, notLogged, underAttack } from './target.ts'
@@ -11,7 +13,12 @@ let addresses = 0
 const newAddress = () => `198.51.${(addresses += 1)}.7`
 
 interface Door {
-  try: (login: string, password: string, address?: string) => Promise<{ response: Response; html: string }>
+  try: (
+    login: string,
+    password: string,
+    address?: string,
+    signal?: AbortSignal,
+  ) => Promise<{ response: Response; html: string }>
   address: string
 }
 
@@ -24,11 +31,12 @@ async function door(): Promise<Door> {
   const own = newAddress()
   return {
     address: own,
-    async try(login, password, address = own) {
+    async try(login, password, address = own, signal?: AbortSignal) {
       const response = await visitor.request(`${new URL(page.url).pathname}/login`, {
         method: 'POST',
         headers: { 'content-type': 'application/x-www-form-urlencoded', 'x-forwarded-for': address },
         body: new URLSearchParams({ csrf, login, password }).toString(),
+        ...(signal && { signal }),
       })
       return { response, html: await response.text() }
     },
@@ -157,6 +165,33 @@ test('guesses at one account from many addresses, all at once, are slowed down a
   )
   const right = await at.try(username, password, newAddress())
   t.is(right.response.status, 429, 'the right password has to wait as well, or it could be guessed meanwhile')
+})
+
+test.serial('forms that nobody waits for any more are not looked at, and cost their sender nothing', async (t) => {
+  const { knex } = target().db
+  const { id, username } = await buildUser(target().db)
+  const at = await door()
+  const held = await knex.transaction()
+  await held('users').where({ id }).forUpdate().first('id')
+  // However many may go on at once, these do: each waits for the person's row.
+  const stuck = Array.from({ length: 4 }, () => at.try(username, 'wrong'))
+  await waitingForLocks(knex)
+  const leaving = new AbortController()
+  const left = Array.from({ length: 20 }, (_, index) =>
+    t.throwsAsync(at.try(`nobody-${index}`, 'wrong', at.address, leaving.signal), { name: 'AbortError' }),
+  )
+  await delay(300)
+  leaving.abort()
+  await Promise.all(left)
+  await held.commit()
+  for (const { response } of await Promise.all(stuck)) t.is(response.status, 401)
+  t.is((await at.try('nobody-else', 'wrong')).response.status, 401)
+  t.deepEqual(
+    await knex('login_throttles')
+      .where({ key: keyOf('address', at.address) })
+      .pluck('failures'),
+    [5],
+  )
 })
 
 test('spellings of one name share their guesses', async (t) => {

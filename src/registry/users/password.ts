@@ -5,8 +5,8 @@
  */
 import { needsRehash as differsFrom } from 'argon2'
 import { randomBytes } from 'node:crypto'
+import { createGate } from './gate.ts'
 import { guessablePart } from './guessable.ts'
-import { HasherBusyError } from './hasher-busy.ts'
 import { COST, hashHere, type HashEngine } from './hashing.ts'
 
 export { HasherBusyError } from './hasher-busy.ts'
@@ -61,7 +61,7 @@ export interface PasswordHasher {
 export interface PasswordHasherOptions {
   /** Hashes that run at once; the thread pool of Node has four threads for everything. */
   concurrency?: number
-  /** How many may wait for their turn, and for how long. */
+  /** As a gate has it. */
   maxQueue?: number
   patienceMs?: number
   /** Who does the work; this process unless told. */
@@ -71,11 +71,10 @@ export interface PasswordHasherOptions {
 /** argon2id over the NFC form of the password. */
 export function createPasswordHasher({
   concurrency = 2,
-  maxQueue = 64,
-  patienceMs = 10_000,
   engine = hashHere,
+  ...line
 }: PasswordHasherOptions = {}): PasswordHasher {
-  const inTurn = createGate(concurrency, maxQueue, patienceMs)
+  const inTurn = createGate({ atOnce: concurrency, ...line })
   const dummy = hashOfNothing()
 
   return {
@@ -105,50 +104,4 @@ function hashOfNothing(): string {
 
 function isOversized(password: string): boolean {
   return password.length > MOST_BYTES || Buffer.byteLength(password) > MOST_BYTES
-}
-
-/**
- * Lets `concurrency` pieces of work run at once, in the order they came, and turns away who finds `maxQueue` waiting or has
- * waited for `patienceMs`: nobody sits before a form for that long.
- */
-function createGate(
-  concurrency: number,
-  maxQueue: number,
-  patienceMs: number,
-): <T>(work: () => Promise<T>) => Promise<T> {
-  const waiting = new Set<() => void>()
-  let running = 0
-
-  function turn(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const enter = (): void => {
-        clearTimeout(patience)
-        resolve()
-      }
-      const patience = setTimeout(() => {
-        waiting.delete(enter)
-        reject(new HasherBusyError('too many passwords are being checked'))
-      }, patienceMs)
-      waiting.add(enter)
-    })
-  }
-
-  return async (work) => {
-    if (running >= concurrency) {
-      if (waiting.size >= maxQueue) throw new HasherBusyError('too many passwords are being checked')
-      // Who leaves hands the place on, so `running` does not change here.
-      await turn()
-    } else {
-      running += 1
-    }
-    try {
-      return await work()
-    } finally {
-      const [next] = waiting
-      if (next) {
-        waiting.delete(next)
-        next()
-      } else running -= 1
-    }
-  }
 }

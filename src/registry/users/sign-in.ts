@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { run, statement } from '../../database/statement.ts'
 import type { NewEvent } from '../../events/outbox.ts'
+import type { Gate } from './gate.ts'
 import { HasherBusyError, type PasswordHasher } from './password.ts'
 import { confirmCredentials, findCredentials, findCredentialsById, replaceHash, type Credentials } from './queries.ts'
 import type { Attempt, LoginThrottle } from './throttle.ts'
@@ -9,6 +10,8 @@ import type { User } from './user.ts'
 export interface SignInDeps {
   hasher: PasswordHasher
   throttle: LoginThrottle
+  /** What an attempt passes that is not refused by the throttle: it leaves when it has its answer. Left out: nothing. */
+  gate?: Gate
 }
 
 export interface SignInAttempt {
@@ -17,6 +20,8 @@ export interface SignInAttempt {
   password: string
   /** Where the browser is: an IP address. */
   address: string
+  /** Asked when its turn has come: whoever reloads in a storm, or has left, keeps nobody waiting who is there. */
+  isStillThere?: () => boolean
 }
 
 export type SignInResult =
@@ -39,36 +44,40 @@ export function signIn(pool: pg.Pool, deps: SignInDeps, attempt: SignInAttempt):
 export async function checkPassword(
   pool: pg.Pool,
   deps: SignInDeps,
-  { userId, password, address }: { userId: string; password: string; address: string },
+  { userId, ...attempt }: { userId: string } & Omit<SignInAttempt, 'login'>,
 ): Promise<SignInResult> {
   const known = await findCredentialsById(pool, userId)
   if (!known) return { outcome: 'wrong' }
-  const attempt = { login: known.user.username, password, address }
-  return check(pool, deps, attempt, (checked) => confirmCredentials(pool, checked))
+  return check(pool, deps, { ...attempt, login: known.user.username }, (checked) => confirmCredentials(pool, checked))
 }
 
 type Confirm = (checked: { userId: string; passwordHash: string }) => Promise<User | undefined>
 
 async function check(
   pool: pg.Pool,
-  { hasher, throttle }: SignInDeps,
+  { hasher, throttle, gate = (work) => work() }: SignInDeps,
   attempt: SignInAttempt,
   confirm: Confirm,
 ): Promise<SignInResult> {
   const counted = await throttle.begin(pool, attempt)
   if (!counted.allowed) return { outcome: 'throttled', retryAfterSeconds: counted.retryAfterSeconds }
 
-  const found = await findCredentials(pool, attempt.login)
-  const user = await matching(pool, hasher, found, attempt.password, confirm).catch(async (error: unknown) => {
+  try {
+    return await gate(async () => {
+      if (attempt.isStillThere?.() === false) throw new HasherBusyError('nobody waits for the answer any more')
+      const found = await findCredentials(pool, attempt.login)
+      const user = await matching(pool, hasher, found, attempt.password, confirm)
+      if (!user) {
+        await recordFailure(pool, counted, attempt.address, found?.user.id)
+        return { outcome: 'wrong' }
+      }
+      await throttle.succeed(pool, counted)
+      return { outcome: 'ok', user }
+    })
+  } catch (error) {
     if (error instanceof HasherBusyError) await throttle.withdraw(pool, counted)
     throw error
-  })
-  if (!user) {
-    await recordFailure(pool, counted, attempt.address, found?.user.id)
-    return { outcome: 'wrong' }
   }
-  await throttle.succeed(pool, counted)
-  return { outcome: 'ok', user }
 }
 
 /** The user whose password this is, open for sign-in right now; undefined otherwise. */

@@ -37,7 +37,7 @@ test('it passes everything on, and says what it was, prepared statements too', a
   await client.query({ ...MARK, values: ['b'] })
   await client.query('select 1')
   t.deepEqual(await marks(direct), ['a', 'b'])
-  t.is(messages.map(({ kind }) => kind).join(''), 'PBDESBDESQ')
+  t.is(messages.map(({ kind }) => kind).join(''), 'BDESBDESQ')
   t.deepEqual([...new Set(messages.map(({ statement }) => statement))], [MARK.text, 'select 1'])
   const long = 'x'.repeat(300_000)
   t.is((await client.query<{ long: string }>('select $1 as long', [long])).rows[0]?.long, long)
@@ -113,7 +113,7 @@ test('a barrier that nobody reaches says so', async (t) => {
 
 test('it kills after exactly so many messages: before Sync nothing is kept, after it everything', async (t) => {
   for (const answer of ['withheld', 'delivered'] as const) {
-    for (const messages of answer === 'withheld' ? [1, 2, 3, 4, 5] : [0, 1, 2, 3, 4, 5]) {
+    for (const messages of answer === 'withheld' ? [1, 2, 3, 4] : [0, 1, 2, 3, 4]) {
       const { proxy, connect, direct } = await proxied(t)
       const client = await connect()
       const recording = proxy.record()
@@ -124,14 +124,26 @@ test('it kills after exactly so many messages: before Sync nothing is kept, afte
         () => true,
         () => false,
       )
-      t.is(heard, answer === 'delivered' && messages === 5)
+      t.is(heard, answer === 'delivered' && messages === 4)
       if (heard) await t.throwsAsync(client.query('select 1'))
       await death.done
       t.is(killed, 1)
       t.true(death.happened)
       t.is(recording.length, messages)
-      t.is((await marks(direct)).length, messages === 5 ? 1 : 0, `${answer} after ${messages}`)
+      t.is((await marks(direct)).length, messages === 4 ? 1 : 0, `${answer} after ${messages}`)
     }
+  }
+})
+
+test('a statement that the connection has prepared already takes as many messages as one that it has not', async (t) => {
+  for (const isPrepared of [false, true]) {
+    const { proxy, connect, direct } = await proxied(t)
+    const client = await connect()
+    if (isPrepared) await client.query({ ...MARK, values: ['a'] })
+    const death = proxy.killAfter({ messages: 4, answer: 'withheld', kill: () => Promise.resolve() })
+    await t.throwsAsync(client.query({ ...MARK, values: ['b'] }))
+    await death.done
+    t.deepEqual(await marks(direct), isPrepared ? ['a', 'b'] : ['b'])
   }
 })
 

@@ -4,7 +4,8 @@
  * What the server is and what its statements mean, it does not know.
  *
  * A statement reaches PostgreSQL as one message (Query) or as several (Parse, Bind, Describe, Execute, Sync), of which the
- * last commits. Those six, and Close, are what is counted; a connection's start and end are not.
+ * last commits. Those, and Close, are what is counted; a connection's start and end are not, and neither is Parse: whether a
+ * named statement needs one depends on which connection it gets, and it changes nothing.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
@@ -16,7 +17,7 @@ import { asksForEncryption, FLUSH, frameReader, statementReader, type Frame } fr
 
 /** One message from the server to the database. */
 export interface Message {
-  /** Its letter: Query, Parse, Bind, Describe, Execute, Sync or Close. */
+  /** Its letter: Query, Bind, Describe, Execute, Sync or Close. */
   kind: string
   /** The text of the statement that it belongs to. */
   statement: string
@@ -54,11 +55,15 @@ export interface DatabaseProxy {
   killAfter(warrant: DeathWarrant): Death
 }
 
-const COUNTED = 'QPBDESC'
+const COUNTED = 'QBDESC'
 /** The answers that show that a message was done, whatever came of it. */
-const DONE: Record<string, string> = { Q: 'Z', S: 'Z', P: '1E', B: '2E', D: 'TnE', E: 'CIsE', C: '3E' }
+const DONE: Record<string, string> = { Q: 'Z', S: 'Z', B: '2E', D: 'TnE', E: 'CIsE', C: '3E' }
 /** A statement may wait for a lock that somebody else holds: it is not waited for longer than this. */
 const PATIENCE_MS = 1_000
+
+function isCounted({ kind }: Frame): boolean {
+  return kind !== '' && COUNTED.includes(kind)
+}
 
 /** Where a message stands. */
 interface Place {
@@ -136,8 +141,8 @@ export async function startDatabaseProxy(
     async function passQueue(): Promise<void> {
       isPassing = true
       for (let frame = queue.shift(); frame; frame = queue.shift()) {
-        const isCounted = COUNTED.includes(frame.kind) && frame.kind !== ''
-        const place = isCounted ? readStatement(frame) : undefined
+        const isStatement = frame.kind === 'P' || isCounted(frame)
+        const place = isStatement ? readStatement(frame) : undefined
         if (place && !isBackground(place.statement)) await pass(link, frame, place)
         else if (!isShut || !place) link.database.write(frame.bytes)
       }
@@ -145,11 +150,13 @@ export async function startDatabaseProxy(
     }
   }
 
-  async function pass(link: Link, { kind, bytes }: Frame, { statement, begins }: Place): Promise<void> {
+  async function pass(link: Link, frame: Frame, { statement, begins }: Place): Promise<void> {
+    const { kind, bytes } = frame
     if (begins && proxy.delayMs > 0) await delay(proxy.delayMs)
     if (begins) await stop(link, statement, 'begin')
     if (kind === 'S') await stop(link, statement, 'commit')
     if (isShut) return
+    if (!isCounted(frame)) return void link.database.write(bytes)
     const left = countDown(statement)
     if (left < 0) return warrant?.execute()
     for (const recording of recordings) recording.push({ kind, statement })

@@ -32,11 +32,12 @@ export const races = isWhole ? asked * 10 : 20
 export const WRITES = /\b(insert|update|delete)\b/
 
 /**
- * What a process does by itself once a second, and whenever an event was written: puts events in order, reads them, looks
- * for what is due. None of it is part of a request, so none of it is counted or delayed.
+ * What a process does by itself once it is ready, every few seconds, and whenever an event was written: asks how many
+ * connections there may be and whether one still lives, wants to lead, puts events in order, reads them, writes what it
+ * counted, looks for what is due. None of it is part of a request, so none of it is counted or delayed.
  */
 const BACKGROUND =
-  /without_position|from event_order|from events where position|webhook_deliveries|from "webhooks"|token_counts|backchannel|logout/
+  /^select 1$|max_connections|pg_try_advisory_lock|put_events_in_order|from event_order|from events where position|note ->> 'type'|webhook_deliveries|from "?webhooks|backchannel|logout/
 
 export const DELAY_MS = 20
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts')

@@ -21,27 +21,31 @@ test.before(async () => {
 test.after('no request ended in an internal error', () => deepEqual(internalErrors(rig), []))
 test.after.always(() => file.end())
 
-/**
- * On a connection that has not prepared a statement yet, it takes a message more: where the last planned kill came before the
- * answer for that, so many more follow, each a message later.
- */
-const LATER = 12
-
 type Point = Pick<DeathWarrant, 'messages' | 'answer'>
 type Ask<T = TokenResponse> = (instance: string) => Promise<T>
 
-/** Where to kill: after every message. In the ordinary run around what is written, before and after COMMIT. */
+/** The process says whatever it has to say, and dies when the answer has come. */
+const AFTER_THE_ANSWER: Point = { messages: Infinity, answer: 'delivered' }
+
+/** Where to kill before the answer: after every message. In the ordinary run around what is written, before and after COMMIT. */
 function pointsIn(messages: readonly Message[]): Point[] {
   const every = messages.flatMap(({ kind, statement }, index) => {
     const count = index + 1
-    const commits = 'SQ'.includes(kind)
     if (!isWhole && !(WRITES.test(statement) && 'ES'.includes(kind))) return []
+    // What the last one led to, once heard, is the answer.
+    const isHeard = isWhole && 'SQ'.includes(kind) && count < messages.length
     return [
       { messages: count, answer: 'withheld' as const },
-      ...(commits && (isWhole || count === messages.length) ? [{ messages: count, answer: 'delivered' as const }] : []),
+      ...(isHeard ? [{ messages: count, answer: 'delivered' as const }] : []),
     ]
   })
   return isWhole ? [{ messages: 0, answer: 'delivered' }, ...every] : every
+}
+
+function nameOf(point: Point, messages: readonly Message[]): string {
+  return point === AFTER_THE_ANSWER
+    ? 'after the answer'
+    : `${point.answer} after ${point.messages} of ${messages.length}`
 }
 
 /** What a process that has just been started says to the database for this request. */
@@ -54,13 +58,28 @@ async function messagesOf(t: ExecutionContext, ask: Ask<{ status: number }>): Pr
   return messages
 }
 
-/** Has a process of its own die at that point of the request. @returns its answer, if one came */
-async function dieIn<T>(t: ExecutionContext, point: Point, ask: Ask<T>): Promise<T | undefined> {
+/**
+ * Has a process of its own die at that point of the request. Whether it died before it answered is asked when the request is
+ * over: then it has no answer; else it has one, and its process dies now.
+ * @returns its answer, if one came
+ */
+async function dieIn<T>(
+  t: ExecutionContext,
+  point: Point,
+  messages: readonly Message[],
+  ask: Ask<T>,
+): Promise<T | undefined> {
+  const where = nameOf(point, messages)
   const server = await rig.spare(t)
+  const said = server.proxy.record()
   const death = server.proxy.killAfter({ ...point, kill: () => server.kill() })
   const answer = await ask(server.url).catch(() => undefined)
-  if (death.happened) await death.done
+  const isHit = death.happened
+  if (isHit) await death.done
   else await server.kill()
+  t.is(isHit, point !== AFTER_THE_ANSWER, `${where}: whether the process died in the request`)
+  t.is(answer === undefined, isHit, `${where}: no answer comes of a process that died, and one of each that lived`)
+  t.deepEqual(said, messages.slice(0, point.messages), `${where}: what is named here is what was hit`)
   return answer
 }
 
@@ -74,12 +93,10 @@ test.serial('killed in a refresh: the retry on another process succeeds every ti
   const messages = await messagesOf(t, ask)
   current = (await ask(rig.instances[0])).body.refresh_token
 
-  const points = pointsIn(messages)
-  const unanswered: Point[] = []
+  const points = [...pointsIn(messages), AFTER_THE_ANSWER]
   for (const [index, point] of points.entries()) {
-    const where = `${point.answer} after ${point.messages} of ${messages.length}`
-    const answer = await dieIn(t, point, ask)
-    if (!answer) unanswered.push(point)
+    const where = nameOf(point, messages)
+    const answer = await dieIn(t, point, messages, ask)
     const retry = await ask(rig.instances[index % 2]!)
     t.is(retry.status, 200, where)
     if (answer) t.is(retry.body.refresh_token, answer.body.refresh_token, where)
@@ -87,9 +104,8 @@ test.serial('killed in a refresh: the retry on another process succeeds every ti
     t.is((await tell(rig, rig.instances[0], 'introspect', client, current)).active, false, where)
     current = retry.body.refresh_token
   }
-  t.log(`${points.length} kills within ${messages.length} messages, ${unanswered.length} without an answer`)
-  // A statement takes more messages on a connection that has not prepared it yet: the last kills may come after the answer.
-  t.true(unanswered.length > points.length / 2)
+  t.log(`${points.length} kills within ${messages.length} messages and after them`)
+  t.true(points.length > 4, 'kills before and after COMMIT of what is written, and after the answer')
   t.is((await ask(rig.instances[0])).status, 200)
   t.is(await eventsOf(rig, 'refresh_token.reuse_detected', person.id), 0)
 })
@@ -105,19 +121,18 @@ test.serial('killed in a code exchange: never two token sets, never a family tha
   const messages = await messagesOf(t, ask)
   await end()
 
-  const points = pointsIn(messages)
-  const [planned, most] = [points.length, points.length + LATER]
-  const sets = { first: 0, retry: 0, none: 0 }
+  const points = [...pointsIn(messages), AFTER_THE_ANSWER]
+  const sets: ('first' | 'retry' | 'none')[] = []
   let events = 0
   for (const [index, point] of points.entries()) {
-    const where = `${point.answer} after ${point.messages} of ${messages.length}`
+    const where = nameOf(point, messages)
     code = await authorize()
-    const answer = await dieIn(t, point, ask)
+    const answer = await dieIn(t, point, messages, ask)
     const retry = await ask(rig.instances[index % 2]!)
     const issued = [answer, retry].filter((one) => one?.status === 200)
     t.true(issued.length <= 1, where)
     t.true(retry.status === 200 || retry.body.error === 'invalid_grant', where)
-    sets[issued.length === 0 ? 'none' : retry.status === 200 ? 'retry' : 'first'] += 1
+    sets.push(issued.length === 0 ? 'none' : retry.status === 200 ? 'retry' : 'first')
     t.true((await familiesOf(rig, person.id)).live <= 1, where)
 
     // By a replay of the code, whoever holds it; or by the person, on the account page.
@@ -134,13 +149,9 @@ test.serial('killed in a code exchange: never two token sets, never a family tha
     const detected = (await eventsOf(rig, 'authorization_code.reuse_detected', person.id)) - events
     events += detected
     t.true(isReplayed ? detected === 1 : detected <= 1, where)
-    const isLast = index === points.length - 1
-    if (isLast && sets.first === 0 && points.length < most) {
-      points.push({ messages: messages.length + points.length - planned + 1, answer: 'delivered' })
-    }
   }
-  t.log(`${points.length} kills within ${messages.length} messages, token sets:`, sets)
-  t.true(sets.retry > 0 && sets.none > 0 && sets.first > 0, 'kills before the claim, after it, and after the answer')
+  t.log(`${points.length} kills within ${messages.length} messages and after them, token sets: ${sets.join(' ')}`)
+  t.regex(sets.join(' '), /^(retry )+(none )+first$/, 'kills before the claim, after it, and after the answer')
 })
 
 test.serial(
@@ -163,19 +174,19 @@ test.serial(
     }
     const messages = await messagesOf(t, approve)
 
-    const points = pointsIn(messages).filter((_, index) => isWhole || index % 6 === 3)
-    const codes = { first: 0, second: 0, none: 0 }
+    const points = [...pointsIn(messages).filter((_, index) => isWhole || index % 6 === 3), AFTER_THE_ANSWER]
+    const codes: ('first' | 'second' | 'none')[] = []
     for (const point of points) {
-      const where = `${point.answer} after ${point.messages} of ${messages.length}`
+      const where = nameOf(point, messages)
       at(...rig.instances)
       consent = await openConsent()
-      const first = await dieIn(t, point, approve)
+      const first = await dieIn(t, point, messages, approve)
       at(...rig.instances)
       const second = await visitor.allow(consent.page)
       const issued = [first, second].flatMap((page) => (page && codeIn(page)) ?? [])
       t.true(issued.length <= 1, where)
       t.true(issued.length === 1 || second.status === 400, where)
-      codes[issued.length === 0 ? 'none' : codeIn(second) ? 'second' : 'first'] += 1
+      codes.push(issued.length === 0 ? 'none' : codeIn(second) ? 'second' : 'first')
       for (const code of issued) {
         const answer = { ...consent, url: new URL(client.redirect_uri), code } as unknown as Answer
         t.is((await redeem(rig.issuer, client, answer)).status, 200, where)
@@ -183,6 +194,7 @@ test.serial(
       const anew = await visitor.authorize(client, person)
       t.is((await redeem(rig.issuer, client, anew)).status, 200, where)
     }
-    t.log(`${points.length} kills within ${messages.length} messages, codes:`, codes)
+    t.log(`${points.length} kills within ${messages.length} messages and after them, codes: ${codes.join(' ')}`)
+    t.regex(codes.join(' '), /^(second )+(none )*first$/, 'kills before the claim, after it, and after the answer')
   },
 )

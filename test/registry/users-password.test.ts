@@ -171,10 +171,12 @@ test.serial(
         samples.get(name)?.push(user + system)
       }
     }
-    const medians = new Map([...samples].map(([name, values]) => [name, values.toSorted((a, b) => a - b)[7] ?? 0]))
-    const wrong = medians.get('wrong') ?? 0
-    for (const [name, median] of medians)
-      t.true(Math.abs(median / wrong - 1) < 0.15, `${name}: ${median} µs against ${wrong} µs`)
+    // The least of several is what the work takes; more is what others do to the memory meanwhile.
+    const least = (name: string) => Math.min(...(samples.get(name) ?? []))
+    const wrong = least('wrong')
+    for (const [name] of cases) {
+      t.true(Math.abs(least(name) / wrong - 1) < 0.15, `${name}: ${least(name)} µs against ${wrong} µs`)
+    }
   },
 )
 

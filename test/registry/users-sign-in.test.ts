@@ -118,7 +118,8 @@ test.serial('an unknown account takes as long as a known one', async (t) => {
       samples[login].push(user + system)
     }
   }
-  const [known, unknown] = [median(samples.ada), median(samples.nobody)]
+  // The least of several is what the work takes; more is what others do to the memory meanwhile.
+  const [known, unknown] = [Math.min(...samples.ada), Math.min(...samples.nobody)]
   t.true(Math.abs(unknown / known - 1) < 0.15, `${unknown} µs against ${known} µs`)
 })
 
@@ -335,10 +336,6 @@ test('asking for the present password counts guesses like the door does', async 
   await deepen(knex, () => ask(WRONG))
   t.is((await ask(PASSWORD)).outcome, 'throttled')
 })
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
-}
 
 /** The longest block that stands or stood, in seconds. */
 async function longestBlock(knex: Knex): Promise<number> {

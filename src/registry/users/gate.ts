@@ -28,7 +28,7 @@ export function createGate({ atOnce, maxQueue = 64, patienceMs = 10_000, holdMs 
       }
       const patience = setTimeout(() => {
         waiting.delete(enter)
-        reject(new HasherBusyError('too many passwords are being checked'))
+        reject(tooMany())
       }, patienceMs)
       waiting.add(enter)
     })
@@ -44,7 +44,7 @@ export function createGate({ atOnce, maxQueue = 64, patienceMs = 10_000, holdMs 
 
   return async (work) => {
     if (running >= atOnce) {
-      if (waiting.size >= maxQueue) throw new HasherBusyError('too many passwords are being checked')
+      if (waiting.size >= maxQueue) throw tooMany()
       // Who leaves hands the place on, so `running` does not change here.
       await turn()
     } else {
@@ -63,4 +63,8 @@ export function createGate({ atOnce, maxQueue = 64, patienceMs = 10_000, holdMs 
       giveUp()
     }
   }
+}
+
+function tooMany(): HasherBusyError {
+  return new HasherBusyError('too many passwords are being checked')
 }

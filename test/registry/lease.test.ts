@@ -228,15 +228,21 @@ test('a lease that was renewed in time is the same time; one that came too late 
   t.not(wantOften(lease), first, 'the answer came after the end')
 })
 
-test('a lease that comes with another number of changes is another time, whatever the clocks say', async (t) => {
-  let clock = 0
+/** A lease that was taken at 0 as of change 7, and whose renewal was asked for at that time and is not answered yet. */
+async function renewedAt(ms: number) {
+  const time = { now: 0 }
   const { pool, asked } = slowPool(['7'])
-  const lease = createLease({ pool, now: () => clock, wall: () => clock })
+  const lease = createLease({ pool, now: () => time.now, wall: () => time.now })
   wantOften(lease)
   await delay(1)
   const first = wantOften(lease)
-  clock = 120
+  time.now = ms
   wantOften(lease)
+  return { time, asked, lease, first }
+}
+
+test('a lease that comes with another number of changes is another time, whatever the clocks say', async (t) => {
+  const { asked, lease, first } = await renewedAt(120)
   asked.shift()!('8')
   await delay(1)
   t.not(wantOften(lease), first)
@@ -277,17 +283,10 @@ test('a machine that slept has no lease, though its own clock stood still', asyn
 })
 
 test('a refusal, and a database that fails, leave the lease to its end', async (t) => {
-  let clock = 0
-  const { pool, asked } = slowPool(['7'])
-  const lease = createLease({ pool, now: () => clock, wall: () => clock })
-  wantOften(lease)
-  await delay(1)
-  const first = wantOften(lease)
-  clock = 150
-  wantOften(lease)
+  const { time, asked, lease, first } = await renewedAt(150)
   asked.shift()!(null)
   await delay(1)
   t.is(lease.current(), first)
-  clock = 161
+  time.now = 161
   t.is(wantOften(lease), undefined)
 })

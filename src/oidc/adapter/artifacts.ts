@@ -1,5 +1,5 @@
 import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider'
-import { run, statement, type Statement } from '../../database/statement.ts'
+import { manyValues, run, statement, type Statement } from '../../database/statement.ts'
 import { digestSecret as digest } from '../../lib/secret.ts'
 import { EXCHANGE_GRANT } from '../../registry/clients/client.ts'
 import { registryId } from '../../registry/clients/metadata-url.ts'
@@ -28,7 +28,7 @@ const FIND = statement(`select ${STATE} from artifacts t where id_digest = $1 an
 
 const FIND_PRESENTED = statement(`
   select asked.place::integer, ${STATE}, ${CIRCUMSTANCES}
-  from unnest($1::bytea[]) with ordinality as asked (id_digest, place)
+  from unnest(${manyValues('$1::bytea[]')}) with ordinality as asked (id_digest, place)
   join artifacts t on t.id_digest = asked.id_digest and t.model = $2
   ${CIRCUMSTANCES_JOIN}`)
 
@@ -49,7 +49,7 @@ const setTogether = (condition: string, value: string) =>
   statement(`
     with free as (
       select id_digest from artifacts
-      where id_digest = any ($1) and model = $2 and ${condition} for no key update skip locked
+      where id_digest = any (${manyValues('$1::bytea[]')}::bytea[]) and model = (select $2) and ${condition} for no key update skip locked
     )
     update artifacts t set consumed_at = ${value}
     from free where t.id_digest = free.id_digest and t.${condition}

@@ -10,7 +10,7 @@
  * the new one and the grant's lock are one statement: there is no moment at which a crash loses the client's token.
  */
 import { errors, Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
-import { run, statement } from '../../database/statement.ts'
+import { manyValues, run, statement } from '../../database/statement.ts'
 import { digestSecret as digest } from '../../lib/secret.ts'
 import { createBatch } from '../../database/batch.ts'
 import { withoutId, type AdapterDependencies } from './model.ts'
@@ -27,9 +27,12 @@ const INSERT = statement(`
 
 const INSERT_TOGETHER = statement(`
   with asked as (
-    select * from unnest($1::bytea[], $2::text[], $3::text[], $4::float8[]) as asked (id_digest, grant_id, payload, expires_at)
+    select *
+    from unnest(
+      ${manyValues('$1::bytea[]')}, ${manyValues('$2::text[]')}, ${manyValues('$3::text[]')}, ${manyValues('$4::float8[]')}
+    ) as asked (id_digest, grant_id, payload, expires_at)
   ), families as (
-    select id from grants where id = any ($2) for key share skip locked
+    select id from grants where id = any (${manyValues('$2::text[]')}::text[]) for key share skip locked
   )
   insert into refresh_tokens (id_digest, grant_id, payload, expires_at)
   select asked.id_digest, families.id, asked.payload::json, to_timestamp(asked.expires_at)
@@ -44,7 +47,7 @@ const FIND = statement(`select ${STATE} from refresh_tokens t where id_digest = 
 
 const FIND_PRESENTED = statement(`
   select asked.place::integer, ${STATE}, ${CIRCUMSTANCES}
-  from unnest($1::bytea[]) with ordinality as asked (id_digest, place) join refresh_tokens t using (id_digest)
+  from unnest(${manyValues('$1::bytea[]')}) with ordinality as asked (id_digest, place) join refresh_tokens t using (id_digest)
   ${CIRCUMSTANCES_JOIN}`)
 
 // The grant's row is locked first, as a revocation does, so that the two can't deadlock and neither slips past the other.
@@ -74,12 +77,15 @@ const ROTATE = statement(`
 // The same for many, of which it takes those whose rows are free.
 const ROTATE_TOGETHER = statement(`
   with asked as (
-    select * from unnest($1::bytea[], $2::bytea[], $3::text[], $4::bytea[], $5::text[], $6::float8[])
-      with ordinality as asked (old_digest, new_digest, grant_id, request_digest, payload, expires_at, place)
+    select *
+    from unnest(
+      ${manyValues('$1::bytea[]')}, ${manyValues('$2::bytea[]')}, ${manyValues('$3::text[]')}, ${manyValues('$4::bytea[]')},
+      ${manyValues('$5::text[]')}, ${manyValues('$6::float8[]')}
+    ) with ordinality as asked (old_digest, new_digest, grant_id, request_digest, payload, expires_at, place)
   ), families as (
-    select id from grants where id = any ($3) for key share skip locked
+    select id from grants where id = any (${manyValues('$3::text[]')}::text[]) for key share skip locked
   ), held as (
-    select id_digest from refresh_tokens where id_digest = any ($1) for no key update skip locked
+    select id_digest from refresh_tokens where id_digest = any (${manyValues('$1::bytea[]')}::bytea[]) for no key update skip locked
   ), claimed as (
     update refresh_tokens old
     set consumed_at = coalesce(old.consumed_at, now()), request_digest = asked.request_digest,

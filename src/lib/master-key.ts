@@ -90,6 +90,12 @@ export function derive(keys: MasterKeys, purpose: string): [Buffer, ...Buffer[]]
   return [subkey(current, purpose), ...retired.map((key) => subkey(key, purpose))]
 }
 
+/** The same as keys of HMACs: to make one of its bytes each time costs Node ten times what the HMAC does. */
+export function deriveForHmac(keys: MasterKeys, purpose: string): [KeyObject, ...KeyObject[]] {
+  const [current, ...retired] = derive(keys, purpose)
+  return [createSecretKey(current), ...retired.map((key) => createSecretKey(key))]
+}
+
 /** Every sign-in opens and seals several times, and purposes are few: their keys are derived once. */
 const sealingKeys = new WeakMap<MasterKey, Map<string, KeyObject>>()
 

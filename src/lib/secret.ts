@@ -2,7 +2,7 @@
  * Machine-made secrets: client secrets and API keys. They carry 256 random bits, so one SHA-256 is enough to store them
  * (ASVS 5.0 §6.5.2); a slow hash would only let anyone burn the server's CPU by sending wrong ones.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
 export interface NewSecret {
@@ -33,7 +33,7 @@ export function looksLikeSecret(value: string): boolean {
 
 /** SHA-256 of a bearer value, 32 bytes. Look-ups go by this digest, so no comparison can leak by its timing. */
 export function digestSecret(value: string): Buffer {
-  return createHash('sha256').update(value).digest()
+  return hash('sha256', value, 'buffer')
 }
 
 function checksum(body: string): string {

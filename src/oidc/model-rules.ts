@@ -2,9 +2,9 @@
  * Where a rule of ours lives inside a model of the library's. Each override is a documented method or, where it is not, a
  * contract test holds the library to it.
  */
-import { createHmac } from 'node:crypto'
+import { createHmac, type KeyObject } from 'node:crypto'
 import { errors, Provider, type KoaContextWithOIDC } from 'oidc-provider'
-import { derive, type MasterKeys } from '../lib/master-key.ts'
+import { deriveForHmac, type MasterKeys } from '../lib/master-key.ts'
 import { verifyClientSecret } from '../registry/clients/secret.ts'
 import type { Sessions } from './adapter/sessions.ts'
 import { policyOf } from './configuration/client-metadata.ts'
@@ -15,7 +15,7 @@ export function applyModelRules(
   { masterKeys, sessions }: { masterKeys: MasterKeys; sessions: Sessions },
 ): void {
   compareSecretsByDigest(provider)
-  deriveSuccessors(provider, derive(masterKeys, 'refresh-successor')[0])
+  deriveSuccessors(provider, deriveForHmac(masterKeys, 'refresh-successor')[0])
   changeSessionIds(provider, sessions)
   endSessionsForGood(provider, sessions)
   nameSessions(provider)
@@ -33,7 +33,7 @@ function compareSecretsByDigest(provider: Provider): void {
 }
 
 /** The successor of a refresh token is an HMAC of it (see adapter/refresh-tokens.ts); a first token is random. */
-function deriveSuccessors(provider: Provider, key: Buffer): void {
+function deriveSuccessors(provider: Provider, key: KeyObject): void {
   const model = provider.RefreshToken.prototype as unknown as { generateTokenId?: (this: object) => string }
   const random = model.generateTokenId
   if (!random) throw new Error('the library no longer makes refresh token ids in generateTokenId')

@@ -8,10 +8,10 @@
  *
  * A decision and a redemption are claims, each one conditional statement.
  */
-import { createHmac } from 'node:crypto'
+import { createHmac, type KeyObject } from 'node:crypto'
 import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider'
 import { run, statement } from '../../database/statement.ts'
-import { derive } from '../../lib/master-key.ts'
+import { deriveForHmac } from '../../lib/master-key.ts'
 import { digestSecret as digest } from '../../lib/secret.ts'
 import { LONGEST_ANSWER_SECONDS } from './artifacts.ts'
 import type { Families } from './families.ts'
@@ -87,8 +87,8 @@ export interface DeviceCodes extends Adapter {
 }
 
 export function createDeviceCodes({ pool, masterKeys }: AdapterDependencies, families: Families): DeviceCodes {
-  const [current, ...retired] = derive(masterKeys, 'user-codes')
-  const keyed = (key: Buffer, userCode: string) => createHmac('sha256', key).update(userCode).digest()
+  const [current, ...retired] = deriveForHmac(masterKeys, 'user-codes')
+  const keyed = (key: KeyObject, userCode: string) => createHmac('sha256', key).update(userCode).digest()
 
   /** What the device asks with its code. */
   async function poll(code: string): Promise<AdapterPayload | undefined> {

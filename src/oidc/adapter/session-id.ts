@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { derive, type MasterKeys } from '../../lib/master-key.ts'
+import { deriveForHmac, type MasterKeys } from '../../lib/master-key.ts'
 
 /** The id that follows this one when the person, or nobody, goes on under it. */
 export type NextSessionId = (id: string, accountId: string | undefined) => string
@@ -10,7 +10,7 @@ export type NextSessionId = (id: string, accountId: string | undefined) => strin
  * obtain the one that it becomes when somebody else signs in under it.
  */
 export function createNextSessionId(masterKeys: MasterKeys): NextSessionId {
-  const [key] = derive(masterKeys, 'session-successor') as [Buffer, ...Buffer[]]
+  const [key] = deriveForHmac(masterKeys, 'session-successor')
   return (id, accountId) =>
     createHmac('sha256', key)
       .update(`${id}\n${accountId ?? ''}`)

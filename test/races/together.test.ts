@@ -93,6 +93,29 @@ test.serial('a bad request among others spoils none of them', async (t) => {
   t.is(answers[0]?.body.refresh_token, answers[2]?.body.refresh_token)
 })
 
+test.serial('what proves nothing claims nothing, and spoils nobody else', async (t) => {
+  const answers = await codes(FAMILIES)
+  const stranger = await buildClient(server.db, { kind: 'native', firstParty: true })
+  const wrongly = await Promise.all([
+    ...answers.map((answer) => redeem(server.issuer, client, { ...answer, verifier: 'v'.repeat(43) })),
+    ...answers.map((answer) => redeem(server.issuer, stranger, answer)),
+    ...answers.map((answer) => redeem(server.issuer, client, { ...answer, code: `${answer.code}x` })),
+  ])
+  t.deepEqual(tally(wrongly), { invalid_grant: 3 * FAMILIES })
+  t.deepEqual(tally(await Promise.all(answers.map((answer) => redeem(server.issuer, client, answer)))), {
+    200: FAMILIES,
+  })
+})
+
+test.serial('a code that comes twice at the same moment is redeemed once, and what it issued lives on', async (t) => {
+  for (const answer of await codes(FAMILIES)) {
+    const responses = await Promise.all([answer, answer].map((same) => redeem(server.issuer, client, same)))
+    t.deepEqual(tally(responses), { 200: 1, invalid_grant: 1 })
+    const { body } = responses.find(({ status }) => status === 200)!
+    t.is((await refresh(server.issuer, client, body.refresh_token)).status, 200)
+  }
+})
+
 function familyOf(token: string) {
   return server.db
     .knex('refresh_tokens')

@@ -1,11 +1,12 @@
 import type { Scenario } from '../scenario.ts'
 import { compare } from '../support/compare.ts'
-import { appSettings } from '../support/subjects.ts'
+import { appSettings, withFullLoad } from '../support/subjects.ts'
 
 export const scenario: Scenario = {
   name: 'refresh',
   title: 'Refresh rotation: access token and ID token',
-  async run(bench) {
+  async run(asked) {
+    const bench = withFullLoad(asked)
     const { clients } = bench.options
     const result = await compare(bench, {
       operation: 'a refresh token for an access token and an ID token, both RS256, and the next refresh token',
@@ -13,6 +14,7 @@ export const scenario: Scenario = {
       settings: (server) => appSettings(bench, server),
       begin: (load) => load.run({ phase: 'prepare', clients }),
       openClients: clients,
+      fewer: asked.options.clients,
     })
     const { inSignatures, askedAlone } = result
     // What the server asks for itself meanwhile is a hundredth or two of a round trip.

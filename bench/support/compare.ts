@@ -17,6 +17,8 @@ export interface Subject extends Aim {
   /** Another operation of the same server that takes its turns too. */
   against?: Aim
   environment?: Record<string, string>
+  /** Costs are told with so many clients too, beside those with all. */
+  fewer?: number
   /** Most requests under way at the fixed rate; where clients have chains, no more than there are clients. */
   openClients?: number
 }
@@ -45,12 +47,14 @@ export async function compare(bench: Bench, subject: Subject): Promise<Result> {
     const signatures = Object.fromEntries(signers.map(([algorithm, sign]) => [algorithm, sign(SIGN_MS)]))
     const library = await theirs?.stretch(closed)
     const against = await others?.stretch(closed)
-    rounds.push({ signatures, library, against, grantry: await ours.stretch(closed) })
+    const fewer = subject.fewer && (await ours.stretch({ ...closed, clients: subject.fewer }))
+    rounds.push({ signatures, library, against, grantry: await ours.stretch(closed), fewer: fewer || undefined })
   }
   await ours.profile(closed, `${subject.workload}-grantry`)
   await theirs?.profile(closed, `${subject.workload}-library`)
 
   const figures = summarize(rounds)
+  const fewer = subject.fewer && { [`signatures with ${subject.fewer} clients`]: signaturesOfFewer(rounds) }
   bench.say('one client, then a fixed rate')
   const full = await ours.watched(closed)
   const alone = await ours.watched({ clients: 1, seconds: closed.seconds / 2 })
@@ -62,6 +66,7 @@ export async function compare(bench: Bench, subject: Subject): Promise<Result> {
   return {
     operation: subject.operation,
     ...figures,
+    ...(fewer && { figures: fewer }),
     asked: full.asked,
     askedAlone: alone.asked,
     latency: { ...latency, perSecond: open.perSecond },
@@ -78,10 +83,16 @@ interface Round {
   library: Stretch | undefined
   against: Stretch | undefined
   grantry: Stretch
+  fewer: Stretch | undefined
 }
 
 type Figures = Pick<Result, 'libraryCpu' | 'ratio' | 'overAgainst'> &
   Required<Pick<Result, 'cpu' | 'signatureCpu' | 'inSignatures' | 'perSecond'>>
+
+function signaturesOfFewer(rounds: readonly Round[]): number {
+  const cost = ({ serverCpu, postgresCpu, operations }: Stretch) => (serverCpu + postgresCpu) / operations
+  return median(rounds.map(({ fewer, signatures }) => cost(fewer!) / signatures.RS256!))
+}
 
 function summarize(rounds: readonly Round[]): Figures {
   const of = (figure: (round: Round) => number) => median(rounds.map(figure))

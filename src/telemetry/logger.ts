@@ -1,6 +1,8 @@
 /**
- * Structured logs: one JSON object a line on standard output, written before the call returns: nothing is lost when the process
- * is killed. Bearer values never belong in a log line; the redaction list is the second net, not the first.
+ * Structured logs: one JSON object a line on standard output, written beside the requests. A process that is killed loses the
+ * lines of its last moment (what must not be lost stands in the audit log), and one whose lines nobody takes any more loses
+ * what is too much: it neither waits for its reader nor runs out of memory. Bearer values never belong in a log line; the
+ * redaction list is the second net, not the first.
  */
 import { pino, stdSerializers, type DestinationStream, type Logger as PinoLogger } from 'pino'
 
@@ -36,6 +38,9 @@ const ERROR_CODE = /^(?:[A-Z][A-Z_]{2,40}|[0-9A-Z]{5})$/
 /** How deep a secret is looked for. */
 const DEPTH = 3
 
+/** Characters that wait while standard output takes none; lines beyond are dropped. */
+const MOST_WAITING = 4 * 1024 * 1024
+
 /** @param destination where the lines go; standard output when left out */
 export function createLogger({ level, destination }: { level: LogLevel; destination?: DestinationStream }): Logger {
   const options = {
@@ -45,7 +50,7 @@ export function createLogger({ level, destination }: { level: LogLevel; destinat
     formatters: { level: (label: string) => ({ level: label }), log: (facts: object) => redacted(facts) },
     serializers: { ...BINDINGS, err: shownError },
   }
-  return destination ? pino(options, destination) : pino(options)
+  return pino(options, destination ?? pino.destination({ dest: process.stdout.fd, maxLength: MOST_WAITING }))
 }
 
 /**

@@ -1,4 +1,6 @@
 /** What a log line shows, and what it never shows. */
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
 import test from 'ava'
 import { createLogger } from '../../src/telemetry/logger.ts'
 
@@ -37,4 +39,25 @@ test('a line has its time, its level by name and nothing of the machine', (t) =>
   const { time, ...rest } = written[0]!
   t.regex(String(time), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
   t.deepEqual(rest, { level: 'error', at: '1970-01-01T00:00:00.000Z', msg: 'told' })
+})
+
+test('who does not take the lines costs neither time nor memory', async (t) => {
+  const logger = new URL('../../src/telemetry/logger.ts', import.meta.url).href
+  const script = `
+    const { createLogger } = await import(${JSON.stringify(logger)})
+    const log = createLogger({ level: 'info' })
+    const fact = 'x'.repeat(1000)
+    for (let n = 0; n < 100_000; n += 1) {
+      log.info({ fact })
+      if (n % 1000 === 0) await new Promise(setImmediate)
+    }
+    console.error(process.memoryUsage.rss() / 1e6)
+    process.kill(process.pid, 'SIGKILL')`
+  // Its standard output is a pipe from which nobody reads.
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  const megabytes = Number(await text(child.stderr))
+  t.true(megabytes > 0 && megabytes < 180, `of 100 MB of lines it kept ${megabytes} MB`)
 })

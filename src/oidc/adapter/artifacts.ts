@@ -1,14 +1,17 @@
-import { errors, Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider'
+import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider'
 import { manyValues, run, statement, type Statement } from '../../database/statement.ts'
 import { digestSecret as digest } from '../../lib/secret.ts'
 import { EXCHANGE_GRANT } from '../../registry/clients/client.ts'
 import { registryId } from '../../registry/clients/metadata-url.ts'
-import { keepCircumstances } from './circumstances.ts'
+import { createBatch } from '../../database/batch.ts'
+import { CIRCUMSTANCES, CIRCUMSTANCES_JOIN, keepCircumstances, type CircumstancesRow } from './circumstances.ts'
 import { withoutId, type AdapterDependencies } from './model.ts'
 import type { Families } from './families.ts'
-import { createRedeem, LONGEST_ANSWER_SECONDS, STATE } from './redemption.ts'
-import { isForeignKeyViolation, toldOf } from './rows.ts'
+import { inPlaces, isForeignKeyViolation, toldOf } from './rows.ts'
 import { together } from './together.ts'
+
+/** After this time a redemption counts as answered, even if the process that answered it was killed. */
+export const LONGEST_ANSWER_SECONDS = 5
 
 // The client is locked before the grant, as by whoever disables or deletes it: the foreign keys would lock them the other
 // way round, and one of the two would end in a deadlock.
@@ -18,7 +21,16 @@ const INSERT = statement(`
   select $1, $2, $3, client.id, $5, to_timestamp($6) from client
   returning model`)
 
+const STATE = `
+  t.payload, case when t.consumed_at <= now() then extract(epoch from t.consumed_at)::integer end as consumed`
+
 const FIND = statement(`select ${STATE} from artifacts t where id_digest = $1 and model = $2`)
+
+const FIND_PRESENTED = statement(`
+  select asked.place::integer, ${STATE}, ${CIRCUMSTANCES}
+  from unnest(${manyValues('$1::bytea[]')}) with ordinality as asked (id_digest, place)
+  join artifacts t on t.id_digest = asked.id_digest and t.model = $2
+  ${CIRCUMSTANCES_JOIN}`)
 
 // RFC 6749 §4.1.2: a code MUST NOT be used more than once. The library ignores what consume() returns, so two parallel
 // redemptions can be told apart only here, by the row count. `consumed_at` is when a second use begins to count as a replay,
@@ -65,13 +77,13 @@ export interface Artifacts extends Adapter {
 }
 
 type ArtifactRow = { payload: AdapterPayload; consumed: number | null }
-
-/** The code that this request has claimed while it looked it up: its digest. */
-const claimed = new WeakMap<KoaContextWithOIDC, Buffer>()
+type PresentedRow = ArtifactRow & CircumstancesRow & { place: number }
 
 /** Authorization codes and opaque access tokens. */
 export function createArtifacts(model: string, { pool }: AdapterDependencies, families: Families): Artifacts {
-  const redeem = createRedeem(pool)
+  const findPresented = createBatch<Buffer, PresentedRow | undefined>({
+    ask: async (digests) => inPlaces(await run<PresentedRow>(pool, FIND_PRESENTED, [digests, model]), digests.length),
+  })
 
   /** @returns whether this was the one that changed it */
   function change(many: Statement, one: Statement): (digest: Buffer) => Promise<boolean> {
@@ -85,14 +97,6 @@ export function createArtifacts(model: string, { pool }: AdapterDependencies, fa
   }
   const consume = change(CONSUME_TOGETHER, CONSUME)
   const answered = change(ANSWERED_TOGETHER, ANSWERED)
-
-  /** What the token endpoint is shown, claimed where the request proves that it may. */
-  async function present(ctx: KoaContextWithOIDC, id: Buffer): Promise<ArtifactRow | undefined> {
-    const code = await redeem(ctx, id)
-    if (code) keepCircumstances(ctx, code)
-    if (code?.claimed) claimed.set(ctx, id)
-    return code
-  }
 
   return {
     async upsert(id, payload) {
@@ -108,14 +112,13 @@ export function createArtifacts(model: string, { pool }: AdapterDependencies, fa
       const { ctx } = Provider
       const isPresented = ctx?.oidc.route === 'token' && model === 'AuthorizationCode'
       const row = isPresented
-        ? await present(ctx, digest(id))
+        ? await findPresented(digest(id))
         : (await run<ArtifactRow>(pool, FIND, [digest(id), model]))[0]
       if (!row) return undefined
+      if (isPresented) keepCircumstances(ctx, row as PresentedRow)
       return { ...row.payload, jti: id, ...(row.consumed ? { consumed: row.consumed } : {}) }
     },
     async consume(id) {
-      const { ctx } = Provider
-      if (ctx && claimed.get(ctx)?.equals(digest(id))) return
       if (!(await consume(digest(id)))) throw new errors.InvalidGrant('already used')
     },
     async answered(id) {

@@ -13,7 +13,7 @@ import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provid
 import { run, statement } from '../../database/statement.ts'
 import { deriveForHmac } from '../../lib/master-key.ts'
 import { digestSecret as digest } from '../../lib/secret.ts'
-import { LONGEST_ANSWER_SECONDS } from './redemption.ts'
+import { LONGEST_ANSWER_SECONDS } from './artifacts.ts'
 import type { Families } from './families.ts'
 import { refuse, type AdapterDependencies } from './model.ts'
 

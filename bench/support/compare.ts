@@ -47,14 +47,13 @@ export async function compare(bench: Bench, subject: Subject): Promise<Result> {
     const signatures = Object.fromEntries(signers.map(([algorithm, sign]) => [algorithm, sign(SIGN_MS)]))
     const library = await theirs?.stretch(closed)
     const against = await others?.stretch(closed)
-    const fewer = subject.fewer && (await ours.stretch({ ...closed, clients: subject.fewer }))
-    rounds.push({ signatures, library, against, grantry: await ours.stretch(closed), fewer: fewer || undefined })
+    const fewer = subject.fewer === undefined ? undefined : await ours.stretch({ ...closed, clients: subject.fewer })
+    rounds.push({ signatures, library, against, fewer, grantry: await ours.stretch(closed) })
   }
   await ours.profile(closed, `${subject.workload}-grantry`)
   await theirs?.profile(closed, `${subject.workload}-library`)
 
   const figures = summarize(rounds)
-  const fewer = subject.fewer && { [`signatures with ${subject.fewer} clients`]: signaturesOfFewer(rounds) }
   bench.say('one client, then a fixed rate')
   const full = await ours.watched(closed)
   const alone = await ours.watched({ clients: 1, seconds: closed.seconds / 2 })
@@ -66,7 +65,9 @@ export async function compare(bench: Bench, subject: Subject): Promise<Result> {
   return {
     operation: subject.operation,
     ...figures,
-    ...(fewer && { figures: fewer }),
+    ...(subject.fewer !== undefined && {
+      figures: { [`signatures with ${subject.fewer} clients`]: inSignaturesOf(rounds, ({ fewer }) => fewer!) },
+    }),
     asked: full.asked,
     askedAlone: alone.asked,
     latency: { ...latency, perSecond: open.perSecond },
@@ -89,9 +90,10 @@ interface Round {
 type Figures = Pick<Result, 'libraryCpu' | 'ratio' | 'overAgainst'> &
   Required<Pick<Result, 'cpu' | 'signatureCpu' | 'inSignatures' | 'perSecond'>>
 
-function signaturesOfFewer(rounds: readonly Round[]): number {
+/** Server and PostgreSQL together, for one operation of that stretch of each round. */
+function inSignaturesOf(rounds: readonly Round[], stretchOf: (round: Round) => Stretch): number {
   const cost = ({ serverCpu, postgresCpu, operations }: Stretch) => (serverCpu + postgresCpu) / operations
-  return median(rounds.map(({ fewer, signatures }) => cost(fewer!) / signatures.RS256!))
+  return median(rounds.map((round) => cost(stretchOf(round)) / round.signatures.RS256!))
 }
 
 function summarize(rounds: readonly Round[]): Figures {
@@ -103,7 +105,7 @@ function summarize(rounds: readonly Round[]): Figures {
   return {
     cpu: { server: of(serverCpu), postgres: of(postgresCpu) },
     signatureCpu: Object.fromEntries(names.map((name) => [name, of(({ signatures }) => signatures[name]!)])),
-    inSignatures: of((round) => (serverCpu(round) + postgresCpu(round)) / round.signatures.RS256!),
+    inSignatures: inSignaturesOf(rounds, ({ grantry }) => grantry),
     perSecond: of(({ grantry }) => grantry.operations / grantry.seconds),
     ...(rounds[0]?.against && {
       overAgainst: of((round) => serverCpu(round) / (round.against!.serverCpu / round.against!.operations)),

@@ -134,11 +134,18 @@ test.serial('killed in a code exchange: never two token sets, never a family tha
     t.true(retry.status === 200 || retry.body.error === 'invalid_grant', where)
     sets.push(issued.length === 0 ? 'none' : retry.status === 200 ? 'retry' : 'first')
     t.true((await familiesOf(rig, person.id)).live <= 1, where)
+    if (issued.length === 0) {
+      // A client that was told 503 after 3 s and waits for the 5 of `Retry-After` is no thief.
+      const detected = await eventsOf(rig, 'authorization_code.reuse_detected', person.id)
+      await age(rig, person.id, 9)
+      t.is((await ask(rig.instances[0])).body.error, 'invalid_grant', where)
+      t.is(await eventsOf(rig, 'authorization_code.reuse_detected', person.id), detected, where)
+    }
 
     // By a replay of the code, whoever holds it; or by the person, on the account page.
     const isReplayed = index % 3 < 2
     if (isReplayed) {
-      await age(rig, person.id, 6)
+      await age(rig, person.id, 16)
       t.is((await ask(rig.instances[0])).body.error, 'invalid_grant', where)
     } else await end()
     t.deepEqual(await familiesOf(rig, person.id), { grants: 0, live: 0 }, where)

@@ -10,8 +10,12 @@ import type { Families } from './families.ts'
 import { inPlaces, isForeignKeyViolation, toldOf } from './rows.ts'
 import { together } from './together.ts'
 
-/** After this time a redemption counts as answered, even if the process that answered it was killed. */
-export const LONGEST_ANSWER_SECONDS = 5
+/**
+ * After this time a redemption counts as answered, even if the process that answered it was killed. Longer than whoever was
+ * told 503 takes to come back: the database may have claimed the code after nobody waited for it any more (3 s), the client
+ * waits as `Retry-After` says (5 s), and its second attempt may stall as well (3 s).
+ */
+export const LONGEST_ANSWER_SECONDS = 15
 
 // The client is locked before the grant, as by whoever disables or deletes it: the foreign keys would lock them the other
 // way round, and one of the two would end in a deadlock.

@@ -58,8 +58,12 @@ export async function underLoad(t: ExecutionContext, { world, db, errors }: Site
       await delay(fault.lastsMs)
       await fault.heal?.(load)
       const healedAt = fault.heal ? performance.now() : injectedAt
-      recoveredMs = Math.max(recoveredMs, await load.steady(healedAt, CALM_MS, PATIENCE_MS))
-      during.push(...outcomes.filter(({ at }) => at >= injectedAt && at < healedAt + recoveredMs))
+      const endedAt = performance.now()
+      const steadyAfterMs = await load.steady(healedAt, CALM_MS, PATIENCE_MS)
+      recoveredMs = Math.max(recoveredMs, steadyAfterMs)
+      // With the last failure itself, and with what was answered while the fault lasted although nothing failed.
+      const untilAt = Math.max(endedAt, healedAt + steadyAfterMs)
+      during.push(...outcomes.filter(({ at }) => at >= injectedAt && at <= untilAt))
       const from = outcomes.length
       await delay(AFTER_MS)
       failedAfter.push(...outcomes.slice(from).filter(isFailure))

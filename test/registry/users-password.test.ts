@@ -163,7 +163,11 @@ test.serial(
     ]
     // Processor time of the whole process, pool threads included: it does not count what other programs take.
     const samples = new Map<string, number[]>(cases.map(([name]) => [name, []]))
-    for (let round = 0; round < 15; round += 1) {
+    // The least of several is what the work takes; more is what others do to the memory meanwhile. It is reached at once on a
+    // quiet machine, and after more rounds on a busy one.
+    const least = (name: string) => Math.min(...(samples.get(name) ?? []))
+    const strays = () => cases.filter(([name]) => Math.abs(least(name) / least('wrong') - 1) >= 0.15)
+    for (let round = 0; round < 15 || (round < 100 && strays().length > 0); round += 1) {
       for (const [name, known, password] of cases) {
         const before = process.cpuUsage()
         await hasher.verify(known, password)
@@ -171,12 +175,8 @@ test.serial(
         samples.get(name)?.push(user + system)
       }
     }
-    // The least of several is what the work takes; more is what others do to the memory meanwhile.
-    const least = (name: string) => Math.min(...(samples.get(name) ?? []))
-    const wrong = least('wrong')
-    for (const [name] of cases) {
-      t.true(Math.abs(least(name) / wrong - 1) < 0.15, `${name}: ${least(name)} µs against ${wrong} µs`)
-    }
+    const told = cases.map(([name]) => `${name}: ${least(name)} µs`)
+    t.deepEqual(strays(), [], told.join(', '))
   },
 )
 

@@ -1,7 +1,7 @@
 /**
- * Structured logs: one JSON object a line on standard output, written beside the requests. A process that is killed loses the
- * lines of its last moment (what must not be lost stands in the audit log), and one whose lines nobody takes any more loses
- * what is too much: it neither waits for its reader nor runs out of memory. Bearer values never belong in a log line; the
+ * Structured logs: one JSON object a line on standard output, written beside the requests, those of one moment together. A
+ * process that is killed loses the lines of its last moment (what must not be lost stands in the audit log), and one whose lines
+ * nobody takes any more loses what is too much: it neither waits for its reader nor runs out of memory. Bearer values never belong in a log line; the
  * redaction list is the second net, not the first.
  */
 import { pino, stdSerializers, type DestinationStream, type Logger as PinoLogger } from 'pino'
@@ -40,6 +40,13 @@ const DEPTH = 3
 
 /** Characters that wait while standard output takes none; lines beyond are dropped. */
 const MOST_WAITING = 4 * 1024 * 1024
+/** How long a line waits for others, ms: a write costs a thread's wake-up, which is more than all else about a line. */
+const MOMENT_MS = 10
+/** Characters that are a write of their own before that. */
+const WORTH_WRITING = 8 * 1024
+
+/** There is one, however many loggers. */
+let output: ReturnType<typeof standardOutput> | undefined
 
 /** @param destination where the lines go; standard output when left out */
 export function createLogger({ level, destination }: { level: LogLevel; destination?: DestinationStream }): Logger {
@@ -50,7 +57,40 @@ export function createLogger({ level, destination }: { level: LogLevel; destinat
     formatters: { level: (label: string) => ({ level: label }), log: (facts: object) => redacted(facts) },
     serializers: { ...BINDINGS, err: shownError },
   }
-  return pino(options, destination ?? pino.destination({ dest: process.stdout.fd, maxLength: MOST_WAITING }))
+  return pino(options, destination ?? (output ??= standardOutput()))
+}
+
+/** Written at the end of each moment that has lines, at once with a fatal one, and when the process ends. */
+function standardOutput(): DestinationStream & { flushSync: () => void } {
+  const { fd } = process.stdout
+  const stream = pino.destination({ dest: fd, sync: false, minLength: WORTH_WRITING, maxLength: MOST_WAITING })
+  // Its types leave this out. It ends itself when the process has nothing left to do.
+  const isOver = () => (stream as unknown as { destroyed: boolean }).destroyed
+  let lines = ''
+  let moment: NodeJS.Timeout | undefined
+  function handOver(): void {
+    clearTimeout(moment)
+    moment = undefined
+    if (lines !== '' && !isOver()) stream.write(lines)
+    lines = ''
+  }
+  function flush(): void {
+    handOver()
+    if (!isOver()) stream.flush()
+  }
+  function flushSync(): void {
+    handOver()
+    if (!isOver()) stream.flushSync()
+  }
+  process.once('exit', flushSync)
+  return {
+    write(line) {
+      if (lines.length + line.length >= WORTH_WRITING) flush()
+      lines += line
+      moment ??= setTimeout(flush, MOMENT_MS)
+    },
+    flushSync,
+  }
 }
 
 /**

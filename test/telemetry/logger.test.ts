@@ -4,6 +4,11 @@ import { text } from 'node:stream/consumers'
 import test from 'ava'
 import { createLogger } from '../../src/telemetry/logger.ts'
 
+/** For a process of its own. */
+const CREATE_LOGGER = `
+  const { createLogger } = await import(${JSON.stringify(new URL('../../src/telemetry/logger.ts', import.meta.url).href)})
+  const log = createLogger({ level: 'info' })`
+
 function lines() {
   const written: Record<string, unknown>[] = []
   const destination = { write: (line: string) => void written.push(JSON.parse(line) as Record<string, unknown>) }
@@ -41,11 +46,24 @@ test('a line has its time, its level by name and nothing of the machine', (t) =>
   t.deepEqual(rest, { level: 'error', at: '1970-01-01T00:00:00.000Z', msg: 'told' })
 })
 
+for (const [end, how] of [
+  ['process.exit(0)', 'exits'],
+  ['throw new Error("broken")', 'falls over'],
+  ['log.fatal("last"); process.kill(process.pid, "SIGKILL")', 'is killed after a fatal line'],
+  ['setTimeout(() => process.kill(process.pid, "SIGKILL"), 500)', 'is killed half a second later'],
+] as const) {
+  test(`no line is lost with a process that ${how}`, async (t) => {
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', `${CREATE_LOGGER}; log.info('one'); log.info('two'); ${end}`], { stdio: ['ignore', 'pipe', 'ignore'] }) // prettier-ignore
+    const messages = (await text(child.stdout))
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { msg: string }).msg)
+    t.deepEqual(messages, ['one', 'two', ...(end.includes('last') ? ['last'] : [])])
+  })
+}
+
 test('who does not take the lines costs neither time nor memory', async (t) => {
-  const logger = new URL('../../src/telemetry/logger.ts', import.meta.url).href
-  const script = `
-    const { createLogger } = await import(${JSON.stringify(logger)})
-    const log = createLogger({ level: 'info' })
+  const script = `${CREATE_LOGGER}
     const fact = 'x'.repeat(1000)
     for (let n = 0; n < 100_000; n += 1) {
       log.info({ fact })

@@ -33,9 +33,19 @@ const MOST_NOTES = 50_000
 const BATCH = 1000
 
 interface Note {
+  clientId: string
+  grantType: string
+  userId: string | null
+  count: number
+  /** Of the first and of the last, milliseconds since the epoch. */
+  from: number
+  to: number
+}
+
+interface Row {
   type: EventType & `token.${string}`
   userId: string | null
-  data: { -readonly [Name in keyof EventData<'token.issued'>]: EventData<'token.issued'>[Name] }
+  data: EventData<'token.issued'>
 }
 
 const WRITE = {
@@ -51,10 +61,11 @@ export interface TokenCountsOptions {
   pool: Pick<Database['pool'], 'query'>
   log: Logger
   mode: TokenEventMode
-  now?: () => Date
+  /** Milliseconds since the epoch. */
+  now?: () => number
 }
 
-export function startTokenCounts({ pool, log, mode, now = () => new Date() }: TokenCountsOptions): TokenCounts {
+export function startTokenCounts({ pool, log, mode, now = Date.now }: TokenCountsOptions): TokenCounts {
   const notes = new Map<string, Note>()
   let number = 0
   let lost = 0
@@ -66,15 +77,13 @@ export function startTokenCounts({ pool, log, mode, now = () => new Date() }: To
 
   function take({ clientId, grantType, userId }: GivenTokens): void {
     const key = mode === 'each' ? String(++number) : `${clientId} ${grantType}`
-    const at = now().toISOString()
+    const at = now()
     const known = notes.get(key)
     if (known) {
-      known.data.count += 1
-      known.data.to = at
+      known.count += 1
+      known.to = at
     } else if (notes.size < MOST_NOTES) {
-      const data = { client_id: clientId, grant_type: grantType, count: 1, from: at, to: at }
-      const type = grantType === 'refresh_token' ? 'token.refreshed' : 'token.issued'
-      notes.set(key, { type, userId: mode === 'each' ? (userId ?? null) : null, data })
+      notes.set(key, { clientId, grantType, userId: (mode === 'each' && userId) || null, count: 1, from: at, to: at })
     } else lost += 1
   }
 
@@ -91,7 +100,7 @@ export function startTokenCounts({ pool, log, mode, now = () => new Date() }: To
     if (batch.length === 0) return 0
     for (const [key] of batch) notes.delete(key)
     try {
-      await pool.query({ ...WRITE, values: [JSON.stringify(batch.map(([, note]) => note))] })
+      await pool.query({ ...WRITE, values: [JSON.stringify(batch.map(([, note]) => rowOf(note)))] })
     } catch (error) {
       for (const [key, note] of batch) putBack(key, note)
       throw error
@@ -101,12 +110,7 @@ export function startTokenCounts({ pool, log, mode, now = () => new Date() }: To
 
   function putBack(key: string, note: Note): void {
     const newer = notes.get(key)
-    notes.set(
-      key,
-      newer
-        ? { ...newer, data: { ...newer.data, count: newer.data.count + note.data.count, from: note.data.from } }
-        : note,
-    )
+    notes.set(key, newer ? { ...newer, count: newer.count + note.count, from: note.from } : note)
   }
 
   return {
@@ -115,6 +119,20 @@ export function startTokenCounts({ pool, log, mode, now = () => new Date() }: To
     async stop() {
       clearInterval(timer)
       await flush()
+    },
+  }
+}
+
+function rowOf({ clientId, grantType, userId, count, from, to }: Note): Row {
+  return {
+    type: grantType === 'refresh_token' ? 'token.refreshed' : 'token.issued',
+    userId,
+    data: {
+      client_id: clientId,
+      grant_type: grantType,
+      count,
+      from: new Date(from).toISOString(),
+      to: new Date(to).toISOString(),
     },
   }
 }

@@ -11,7 +11,7 @@ const told = ({ knex }: { knex: import('knex').Knex }) =>
 test('what a client got is one event for each grant type, written in its time and at a stop', async (t) => {
   const db = await testDatabase(t)
   let at = Date.UTC(2030, 0, 1)
-  const counts = startTokenCounts({ pool: db.pool, log, mode: 'counted', now: () => new Date(at) })
+  const counts = startTokenCounts({ pool: db.pool, log, mode: 'counted', now: () => at })
   for (const grantType of ['authorization_code', 'refresh_token', 'refresh_token', 'refresh_token']) {
     counts.take({ clientId: 'cli_a', grantType, userId: 'usr_a' })
     at += 1000

@@ -18,6 +18,7 @@ export function limits(): Middleware {
 function problemOf(url: string): { status: number; detail: string } | undefined {
   if (url.length > LONGEST_URL) return { status: 414, detail: `the URL is longer than ${LONGEST_URL} characters` }
   if (url.split('&').length > MOST_PARAMETERS) return { status: 400, detail: 'too many parameters' }
+  if (!url.includes('%')) return undefined
   // No parameter of any endpoint holds a NUL; databases and C libraries downstream stumble over it.
   if (NUL.test(url)) return { status: 400, detail: 'the URL holds a NUL character' }
   if (!isDecodable(url)) return { status: 400, detail: 'the URL is not UTF-8 in percent-encoding' }

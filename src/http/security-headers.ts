@@ -5,7 +5,7 @@ import type { Middleware } from 'koa'
  * that the library can add the hash of its form_post page to it.
  */
 export function securityHeaders({ https }: { https: boolean }): Middleware {
-  const headers: Record<string, string> = {
+  const headers = Object.entries({
     'Content-Security-Policy': contentSecurityPolicy({ 'script-src': ["'self'"] }),
     'X-Content-Type-Options': 'nosniff',
     'X-Frame-Options': 'DENY',
@@ -15,9 +15,10 @@ export function securityHeaders({ https }: { https: boolean }): Middleware {
     'Cross-Origin-Resource-Policy': 'same-site',
     'Cache-Control': 'no-store',
     ...(https ? { 'Strict-Transport-Security': 'max-age=63072000; includeSubDomains' } : {}),
-  }
-  return (ctx, next) => {
-    ctx.set(headers)
+  })
+  return ({ res }, next) => {
+    // Straight to Node, with every answer: Koa would normalize each of them first.
+    for (const [name, value] of headers) res.setHeader(name, value)
     return next()
   }
 }

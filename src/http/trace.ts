@@ -37,7 +37,7 @@ export function trace(log: Logger, observers?: Observers): Middleware {
     const span = observers?.tracing?.begin(caller, caller && tracestateOf(headers.tracestate))
     const traceId = span?.traceId ?? caller?.traceId ?? newTraceId()
     ctx.state.traceId = traceId
-    ctx.set('X-Request-Id', traceId)
+    ctx.res.setHeader('X-Request-Id', traceId)
     const started = performance.now()
     observers?.metrics.began()
     let status: number | undefined

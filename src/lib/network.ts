@@ -1,7 +1,8 @@
-import { isIP } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 
 /** The network that one customer holds: the IPv4 address itself, or the first 64 bits of an IPv6 address. */
 export function networkOf(address: string): string {
+  if (isIPv4(address)) return address
   const bare = address.replace(/%.*$/, '').toLowerCase()
   if (isIP(bare) !== 6) return bare
   // The URL parser writes an IPv6 address in its one short form (RFC 5952).

@@ -14,7 +14,7 @@ import type { Decision } from './rate-limiter.ts'
  */
 export function rateLimitHeaders(decisions: readonly Decision[], now = Date.now()): Record<string, string> {
   const known = decisions.filter(({ counted }) => counted)
-  const tightest = known.toSorted(byTightness)[0]
+  const tightest = known.length > 1 ? known.toSorted(byTightness)[0] : known[0]
   if (!tightest) return {}
   const refused = known.filter(({ allowed }) => !allowed)
   return {

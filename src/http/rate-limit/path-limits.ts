@@ -1,7 +1,7 @@
 import type { Context, Middleware } from 'koa'
 import { networkOf } from '../../lib/network.ts'
 import { rateLimitHeaders } from './headers.ts'
-import type { RateLimiter } from './rate-limiter.ts'
+import type { Decision, RateLimiter } from './rate-limiter.ts'
 
 export interface PathLimit {
   /** Its name in the limiter. */
@@ -27,12 +27,18 @@ export function pathLimits(limiter: RateLimiter, limits: readonly PathLimit[]): 
     const limit = ctx.method === 'POST' ? limits.find(({ paths }) => matches(paths, ctx.path)) : undefined
     if (!limit) return next()
     const decision = await limiter.take(limit.policy, networkOf(ctx.ip))
-    if (!decision.allowed || !limit.isQuiet) ctx.set(rateLimitHeaders([decision]))
+    if (!decision.allowed || !limit.isQuiet) tell(ctx, decision)
     if (decision.allowed) return next()
     ctx.status = 429
     limit.refuse(ctx)
     return undefined
   }
+}
+
+/** Straight to Node: this is told with every token. */
+function tell({ res }: Context, decision: Decision): void {
+  const headers = rateLimitHeaders([decision])
+  for (const name in headers) res.setHeader(name, headers[name]!)
 }
 
 function matches(paths: ReadonlySet<string> | RegExp, path: string): boolean {

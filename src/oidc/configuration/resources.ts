@@ -39,12 +39,13 @@ export function resourceIndicators(management: ManagementRules) {
     getResourceServerInfo(ctx: KoaContextWithOIDC, audience: string, client: Client): ResourceServer {
       const { params = {} } = ctx.oidc
       // The library asks once for each, the same one or not: a thousand in one body would be a thousand look-ups.
-      if ([params.resource].flat().length > MOST_RESOURCES) throw new errors.InvalidTarget('too many resources')
+      if (Array.isArray(params.resource) && params.resource.length > MOST_RESOURCES)
+        throw new errors.InvalidTarget('too many resources')
       const allowed = policyOf(client).access.find((access) => access.audience === audience)
       if (!allowed) throw new errors.InvalidTarget('the client is not registered for this resource')
       if (wantsEverything(ctx)) params.scope = allowed.scopes.join(' ')
       // A refresh that names no resource is for the one that was granted (RFC 8707 §2.2), and so are its scopes.
-      refuseForeignScopes(ctx, client, [audience, params.resource ?? []].flat() as string[])
+      else refuseForeignScopes(ctx, client, [audience, params.resource ?? []].flat() as string[])
       return {
         audience,
         scope: management.issuable(ctx, audience, policyOf(client), allowed.scopes).join(' '),

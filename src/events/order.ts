@@ -13,6 +13,8 @@ export const ORDERED = 'grantry_feed'
 const BATCH = 1000
 /** Hints can be lost with a connection; the table can't. */
 const POLL_MS = 1000
+/** Each turn is followed by all who read, in every instance: what is written in one moment is one turn. */
+const MOMENT_MS = 50
 
 const PUT_IN_ORDER = statement('select put_events_in_order($1)::int as placed')
 
@@ -40,7 +42,7 @@ export interface OrderingOptions {
  */
 export async function startOrdering({ db, log, election }: OrderingOptions): Promise<{ stop(): Promise<void> }> {
   const stopping = new AbortController()
-  const turns = createTurns({ everyMs: POLL_MS })
+  const turns = createTurns({ everyMs: POLL_MS, atLeastMs: MOMENT_MS })
   const duty = election?.lead('order-events', async (signal) => {
     turns.nudge()
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))

@@ -11,8 +11,16 @@ export interface Turns {
   rest(): Promise<void>
 }
 
-export function createTurns({ everyMs }: { everyMs: number }): Turns {
+export interface TurnsOptions {
+  /** The longest rest. */
+  everyMs: number
+  /** From the beginning of a turn to that of the next, at least: whatever comes meanwhile shares one. */
+  atLeastMs?: number
+}
+
+export function createTurns({ everyMs, atLeastMs = 0 }: TurnsOptions): Turns {
   let isDue = true
+  let began = -Infinity
   let wake: () => void = () => undefined
   return {
     nudge() {
@@ -21,8 +29,11 @@ export function createTurns({ everyMs }: { everyMs: number }): Turns {
     },
     begin() {
       isDue = false
+      began = performance.now()
     },
     async rest() {
+      const early = began + atLeastMs - performance.now()
+      if (early > 0) await new Promise((resolve) => setTimeout(resolve, early))
       if (isDue) return
       const { promise, resolve } = Promise.withResolvers<void>()
       const timer = setTimeout(resolve, everyMs)

@@ -24,7 +24,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '7' },
     clients: { type: 'string', default: '16' },
     operations: { type: 'string', default: '1000000' },
-    warm: { type: 'string', default: '3000' },
+    warm: { type: 'string', default: '10000' },
     people: { type: 'string', default: '64' },
     rows: { type: 'string', default: '200000' },
     env: { type: 'string', multiple: true, default: [] },

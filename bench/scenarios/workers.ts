@@ -1,23 +1,27 @@
-import type { Scenario } from '../scenario.ts'
-import { openSide } from '../support/side.ts'
+import type { Bench, Scenario } from '../scenario.ts'
+import type { Grantry } from '../support/grantry.ts'
+import { openSide, type Stretch } from '../support/side.ts'
 import { median } from '../support/statistics.ts'
 import { clientCredentials } from '../support/subjects.ts'
 
 /** Of what one worker can do at most: low enough for both, high enough that idling does not tell. */
 const LOAD = 0.5
 
-/** The same load on one worker and on two, in turn: what sharing it costs. */
+/**
+ * The same load on one worker and on two, in turn: what sharing it costs. A process that has half as much to do finds less to do
+ * at once and sleeps more often; what that alone costs is told by the bare library, at the same load and at half of it.
+ */
 export const scenario: Scenario = {
   name: 'workers',
   title: 'Two workers over one, at the same total load',
   async run(bench) {
     const { clients, seconds, rounds } = bench.options
-    const sides = []
-    for (const count of ['1', '2']) {
-      const server = await bench.startGrantry({ environment: { WEB_CONCURRENCY: count } })
-      sides.push(await openSide(bench, clientCredentials('RS256'), server))
-    }
-    const [one, two] = sides as [(typeof sides)[number], (typeof sides)[number]]
+    const aim = clientCredentials('RS256')
+    const [first, second] = [await withWorkers(bench, 1), await withWorkers(bench, 2)]
+    const sides = [await openSide(bench, aim, first), await openSide(bench, aim, second)] as const
+    const [one, two] = sides
+    const library = await openSide(bench, aim, await bench.startLibrary(first.seed))
+    await library.warmUp({ clients, seconds })
     const most: number[] = []
     for (const [index, side] of sides.entries()) {
       // Each worker compiles for itself, and gets its part of the load.
@@ -25,17 +29,17 @@ export const scenario: Scenario = {
     }
     const perSecond = Math.round(most[0]! * LOAD)
     const ask = { clients: clients * 4, seconds, perSecond }
-    const ratios: number[] = []
-    const cpu: { one: number[]; two: number[] } = { one: [], two: [] }
+    const costs: Record<'one' | 'two' | 'library' | 'half', number>[] = []
     for (let round = 0; round < rounds; round += 1) {
       bench.say(`round ${round + 1} of ${rounds}`)
-      const [first, second] = [await one.stretch(ask), await two.stretch(ask)].map(
-        ({ serverCpu, postgresCpu, operations }) => (serverCpu + postgresCpu) / operations,
-      ) as [number, number]
-      cpu.one.push(first)
-      cpu.two.push(second)
-      ratios.push(second / first)
+      costs.push({
+        one: cost(await one.stretch(ask)),
+        two: cost(await two.stretch(ask)),
+        library: cost(await library.stretch(ask)),
+        half: cost(await library.stretch({ ...ask, perSecond: perSecond / 2 })),
+      })
     }
+    const of = (figure: (round: (typeof costs)[number]) => number) => median(costs.map(figure))
     const [alone, together] = [await one.watched(ask), await two.watched(ask)]
     return {
       operation: 'an access token signed with RS256',
@@ -44,8 +48,9 @@ export const scenario: Scenario = {
       poolWait: together.poolWait,
       asked: together.asked,
       figures: {
-        cpuOfOneWorker: median(cpu.one),
-        cpuOfTwoWorkers: median(cpu.two),
+        cpuOfOneWorker: of(({ one }) => one),
+        cpuOfTwoWorkers: of(({ two }) => two),
+        libraryAtHalfTheLoad: of(({ library, half }) => half / library),
         p99OfOneWorker: alone.latency.p99,
         p99OfTwoWorkers: together.latency.p99,
         mostInASecondOneWorker: most[0]!,
@@ -54,11 +59,20 @@ export const scenario: Scenario = {
       verdicts: [
         {
           what: 'two workers over one, same total load, CPU per operation (server + PostgreSQL)',
-          measured: median(ratios),
+          measured: of(({ one, two }) => two / one),
           atMost: 1.1,
           unit: '×',
         },
       ],
     }
   },
+}
+
+function withWorkers(bench: Bench, count: number): Promise<Grantry> {
+  return bench.startGrantry({ environment: { WEB_CONCURRENCY: String(count) } })
+}
+
+/** Server and PostgreSQL, µs. */
+function cost({ serverCpu, postgresCpu, operations }: Stretch): number {
+  return (serverCpu + postgresCpu) / operations
 }

@@ -28,7 +28,7 @@ export interface Stretch extends JobReport {
 
 /** Operations in a second, before any are measured: decides how much is prepared. */
 const FIRST_GUESS = 300
-const WARM_STRETCHES = 6
+const WARM_STRETCHES = 12
 
 export interface Ask {
   clients: number

@@ -2,15 +2,17 @@
  * The device authorization grant (RFC 8628): what the library leaves to whoever runs it. It makes the codes and walks the
  * person through sign-in and consent; here stand the form, its mistakes, and how often somebody may guess.
  */
+import type { Middleware } from 'koa'
 import { errors, Provider, type Configuration, type KoaContextWithOIDC } from 'oidc-provider'
 import type { Database } from '../database/connect.ts'
 import type { LoginThrottle } from '../registry/users/throttle.ts'
 import { POLL_SECONDS } from './adapter/device-codes.ts'
-import { routes } from './routes.ts'
+import { onlyAt, routes } from './routes.ts'
 
 /** Twenty letters, no vowels, no digits: RFC 8628 §6.1. Eight of them are 34.5 bits, for ten minutes and few guesses. */
 const MASK = '****-****'
 const WHOLE_CODE = /^[BCDFGHJKLMNPQRSTVWXZ]{8}$/
+const PATHS: ReadonlySet<string> = new Set([routes.device_authorization, routes.code_verification])
 
 export interface DeviceForm {
   action: string
@@ -78,7 +80,7 @@ export function applyDeviceRules(
   { db, guesses }: { db: Pick<Database, 'pool'>; guesses: LoginThrottle },
 ): void {
   limitGuesses(provider, db, guesses)
-  provider.use(async (ctx, next) => {
+  const answer: Middleware = async (ctx, next) => {
     // A code in the address would make the library answer with a page that sends itself by script.
     if (ctx.path === routes.code_verification && ctx.method !== 'POST') {
       const { user_code: userCode, switch_account: switchAccount } = ctx.query
@@ -92,7 +94,8 @@ export function applyDeviceRules(
     if (ctx.oidc?.route === 'device_authorization' && ctx.status === 200) {
       ctx.body = { ...(ctx.body as object), interval: POLL_SECONDS }
     }
-  })
+  }
+  provider.use(onlyAt(PATHS, answer))
 }
 
 /**

@@ -2,11 +2,10 @@
  * `oidc` is the one folder that knows the protocol library. It hands the library our storage, our registry and our rules,
  * each in a file of its own under configuration/, and knows nothing of pages or of the management API.
  */
-import { createSecretKey } from 'node:crypto'
 import { Provider, type Configuration, type KoaContextWithOIDC } from 'oidc-provider'
 import type { Config } from '../config/load.ts'
 import type { Database } from '../database/connect.ts'
-import { derive, type MasterKeys } from '../lib/master-key.ts'
+import type { MasterKeys } from '../lib/master-key.ts'
 import type { KeySet } from '../keys/ring.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { LoginThrottle } from '../registry/users/throttle.ts'
@@ -22,6 +21,7 @@ import { enforceProfiles, fapi, rotateRefreshToken } from './configuration/profi
 import { REQUEST_OBJECT_ALGORITHMS, requestObjects } from './configuration/request-objects.ts'
 import { resourceIndicators } from './configuration/resources.ts'
 import { keepErrorsOnPages, noteUseOfSelfRegistered } from './configuration/self-registered.ts'
+import { createCookieKeys } from './cookie-keys.ts'
 import { keepBuiltClients } from './built-clients.ts'
 import { answerForStructuredTokens, createIntrospectionPolicy } from './introspection/answer.ts'
 import { createJwtAccessTokens } from './introspection/jwt-access-token.ts'
@@ -225,19 +225,11 @@ function cookies(issuer: string, masterKeys: MasterKeys): NonNullable<Configurat
       interaction: secure ? '__Secure-interaction' : 'interaction',
       resume: secure ? '__Secure-resume' : 'resume',
     },
-    keys: cookieKeys(masterKeys),
+    // Koa takes whatever signs and verifies; the library's types know of keys alone.
+    keys: createCookieKeys(masterKeys) as unknown as Buffer[],
     long: { ...common, path: '/' },
     short: common,
   }
-}
-
-/**
- * As key objects, which HMACs take ten times faster than texts. Keygrip hands them on as they are; the library's types know only
- * of texts and bytes.
- */
-function cookieKeys(masterKeys: MasterKeys): Buffer[] {
-  const keys = derive(masterKeys, 'cookies').map((key) => createSecretKey(key.toString('base64url'), 'utf8'))
-  return keys as unknown as Buffer[]
 }
 
 function logoutForm(ctx: KoaContextWithOIDC): { action: string; xsrf: string } {

@@ -1,5 +1,6 @@
+import type { Middleware } from 'koa'
 import type { Provider } from 'oidc-provider'
-import { cacheablePaths } from './routes.ts'
+import { cacheablePaths, onlyAt } from './routes.ts'
 
 /** A document as it is sent. */
 export interface PublicDocument {
@@ -14,10 +15,11 @@ export interface PublicDocument {
  */
 export function keepPublicDocuments(provider: Provider): (path: string) => PublicDocument | undefined {
   const known = new Map<string, PublicDocument>()
-  provider.use(async (ctx, next) => {
+  const keep: Middleware = async (ctx, next) => {
     await next()
-    if (!cacheablePaths.has(ctx.path) || ctx.method !== 'GET' || ctx.status !== 200) return
+    if (ctx.method !== 'GET' || ctx.status !== 200) return
     known.set(ctx.path, { type: ctx.response.get('Content-Type'), body: Buffer.from(JSON.stringify(ctx.body)) })
-  })
+  }
+  provider.use(onlyAt(cacheablePaths, keep))
   return (path) => known.get(path)
 }

@@ -1,3 +1,5 @@
+import type { Middleware } from 'koa'
+
 /** The paths of the protocol. Clients learn them from discovery (RFC 8414), people never type them. */
 export const routes = {
   authorization: '/authorize',
@@ -82,4 +84,9 @@ export function protocolMethods(path: string): readonly string[] | undefined {
 /** Where an authorization request goes on after a sign-in or consent. */
 export function isResumePath(path: string): boolean {
   return RESUME.test(path)
+}
+
+/** A middleware for these paths alone: a token request, which passes all of the library's, waits for no other's. */
+export function onlyAt(paths: ReadonlySet<string>, middleware: Middleware): Middleware {
+  return (ctx, next) => (paths.has(ctx.path) ? middleware(ctx, next) : next())
 }

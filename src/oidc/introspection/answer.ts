@@ -3,11 +3,13 @@
  * stores, and refuses a JWT right after it has authenticated the client. That refusal is where we go on: the client has
  * proved itself by the library's own rules, and the answer for its JWT takes the refusal's place.
  */
+import type { Middleware } from 'koa'
 import type { Client, KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type pg from 'pg'
 import { findResourceByAudience } from '../../registry/resources/queries.ts'
 import type { Families } from '../adapter/families.ts'
 import { asRequest } from '../plain-context.ts'
+import { onlyAt, routes } from '../routes.ts'
 import { grantOf, type AccessTokenClaims, type JwtAccessTokens } from './jwt-access-token.ts'
 
 interface Token {
@@ -38,6 +40,7 @@ export interface StructuredTokenOptions {
   mayIntrospect: MayIntrospect
 }
 
+const PATHS: ReadonlySet<string> = new Set([routes.introspection, routes.revocation])
 const REFUSED = 'unsupported_token_type'
 const INACTIVE = { active: false }
 
@@ -70,7 +73,7 @@ export function answerForStructuredTokens(
     return undefined
   }
 
-  provider.use(async (context, next) => {
+  const answer: Middleware = async (context, next) => {
     await next()
     const ctx = context as KoaContextWithOIDC
     const { client, params } = ctx.oidc ?? {}
@@ -84,7 +87,8 @@ export function answerForStructuredTokens(
       ctx.type = body ? 'json' : 'text'
     }
     if (ctx.oidc?.route === 'introspection') nameSubject(ctx.body)
-  })
+  }
+  provider.use(onlyAt(PATHS, answer))
 }
 
 /** RFC 7662 §2.2: `sub` of what a client got for itself is the client, as RFC 9068 §2.2 has it in JWTs. */

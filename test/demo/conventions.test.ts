@@ -327,12 +327,14 @@ test('a cursor of one instance is good on the other', async (t) => {
 
 test('two instances admit one quota together; beyond it 429 says how long to wait', async (t) => {
   const ada = newPerson(fixture)
-  const answers = await Promise.all(
-    Array.from({ length: 70 }, (_, index) => (index % 2 ? onSecond(ada, `${V2}?limit=1`) : ada.call(`${V2}?limit=1`))),
-  )
+  const answers: Response[] = []
+  // Ten at once: seventy are more than a busy machine answers without a 503 among them.
+  while (answers.length < 70) {
+    const both = Array.from({ length: 5 }, () => [ada.call(`${V2}?limit=1`), onSecond(ada, `${V2}?limit=1`)])
+    answers.push(...(await Promise.all(both.flat())))
+  }
   const refused = answers.filter(({ status }) => status === 429)
-  t.is(answers.filter(({ status }) => status === 200).length, 60)
-  t.is(refused.length, 10)
+  t.deepEqual(answers.map(({ status }) => status).toSorted(), [...Array(60).fill(200), ...Array(10).fill(429)])
   const wait = Number(refused[0]!.headers.get('retry-after'))
   t.true(wait > 3_500 && wait <= 3_600, String(wait))
   t.like(await problemOf(refused[0]!), {

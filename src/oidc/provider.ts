@@ -30,6 +30,7 @@ import { answerBusy, BUSY } from './busy.ts'
 import { reportErrors, reportTokens, type IssuedTokens } from './listeners.ts'
 import { applyModelRules } from './model-rules.ts'
 import { givePlainContexts } from './plain-context.ts'
+import { signingKeys } from './signing-keys.ts'
 import { allowStepUpWithoutOpenid } from './step-up.ts'
 import { registerTokenExchange } from './token-exchange/token-exchange.ts'
 import { isResumePath, registrationPath, routes } from './routes.ts'
@@ -135,7 +136,7 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
   const management = createManagementRules(config.issuer)
   return {
     adapter: (model: string) => storage.adapter(model),
-    jwks: keys.jwks as NonNullable<Configuration['jwks']>,
+    jwks: signingKeys(keys),
     routes,
     discovery: whatTheLibraryDoesNotKnow(config),
     // OAuth 2.1: the code flow alone, with PKCE S256 for every client (RFC 9700 §2.1.1).
@@ -173,6 +174,8 @@ function configuration({ config, db, masterKeys, storage, pages }: ProviderDepen
     renderError: (ctx, out, err) => pages.error(ctx, answerBusy(ctx, err) ? BUSY : out),
     features: {
       devInteractions: { enabled: false },
+      // The library's name for keys that sign by our code: see signing-keys.ts.
+      externalSigningSupport: { enabled: true, ack: 'experimental-01' },
       clientCredentials: { enabled: true },
       userinfo: { enabled: true },
       introspection: { enabled: true, allowedPolicy: createIntrospectionPolicy(db) },

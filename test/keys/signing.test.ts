@@ -22,6 +22,7 @@ import {
   type SigningKey,
 } from '../../src/keys/signing-key.ts'
 import { newMasterKey, parseMasterKeys } from '../../src/lib/master-key.ts'
+import { signingKeys } from '../../src/oidc/signing-keys.ts'
 
 const masterKeys = parseMasterKeys(newMasterKey())
 const states: readonly KeyState[] = ['previous', 'next', 'current']
@@ -89,14 +90,14 @@ function kidOf(keys: SigningKey[], alg: SigningAlg, state: KeyState): string | u
 }
 
 /** A real provider with these keys, one machine client, and one resource for each algorithm. */
-async function startProvider(t: ExecutionContext, { jwks }: KeySet): Promise<string> {
+async function startProvider(t: ExecutionContext, set: KeySet): Promise<string> {
   const server = createServer()
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => void server.close())
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const provider = new Provider(issuer, {
-    jwks: { keys: jwks.keys },
+    jwks: signingKeys(set),
     clients: [
       {
         client_id: 'machine',
@@ -110,6 +111,7 @@ async function startProvider(t: ExecutionContext, { jwks }: KeySet): Promise<str
     ttl: { ClientCredentials: 60, Session: 60 },
     features: {
       devInteractions: { enabled: false },
+      externalSigningSupport: { enabled: true, ack: 'experimental-01' },
       clientCredentials: { enabled: true },
       rpInitiatedLogout: { enabled: true, logoutSource: (ctx, form) => void (ctx.body = form) },
       resourceIndicators: {

@@ -1,12 +1,11 @@
-import { createPrivateKey, sign, type JsonWebKeyInput } from 'node:crypto'
-import { promisify } from 'node:util'
+import { createPrivateKey, sign, webcrypto, type JsonWebKeyInput, type KeyObject } from 'node:crypto'
 import type { JWK } from 'jose'
 import { watchLoop } from './busy-loop.ts'
 
 /** @returns the JWS signature (RFC 7515 §5.1) of these octets, as the `alg` of the key has it */
 export type Signer = (data: Uint8Array) => Buffer | Promise<Buffer>
 
-const signInPool = promisify<string | null, Uint8Array, Parameters<typeof sign>[2], Buffer>(sign)
+const RS256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
 const isLoopBusy = watchLoop()
 
 /**
@@ -19,8 +18,10 @@ const isLoopBusy = watchLoop()
 export function createSigner(jwk: JWK, isBusy: () => boolean = isLoopBusy): Signer {
   const key = createPrivateKey({ key: jwk, format: 'jwk' } as JsonWebKeyInput)
   switch (jwk.alg) {
-    case 'RS256':
-      return (data) => (isBusy() ? signInPool('sha256', data, key) : sign('sha256', data, key))
+    case 'RS256': {
+      const signInPool = createPoolSigner(key)
+      return (data) => (isBusy() ? signInPool(data) : sign('sha256', data, key))
+    }
     case 'ES256':
       return (data) => concatenated(sign('sha256', data, key))
     case 'Ed25519':
@@ -28,6 +29,12 @@ export function createSigner(jwk: JWK, isBusy: () => boolean = isLoopBusy): Sign
     default:
       throw new TypeError(`nothing here signs ${jwk.alg}`)
   }
+}
+
+/** By WebCrypto: what `sign` calls back lives on until the next large collection, and the whole request with it. */
+function createPoolSigner(key: KeyObject): Signer {
+  const imported = key.toCryptoKey(RS256, false, ['sign'])
+  return async (data) => Buffer.from(await webcrypto.subtle.sign(RS256.name, imported, data as Uint8Array<ArrayBuffer>))
 }
 
 /** Of a number of P-256. */

@@ -168,13 +168,18 @@ test.serial(
     t.truthy(links.test)
     const tried = await admin('POST', `/webhooks/${id}/tests`)
     t.is(tried.status, 202)
-    await until(() => received.length === 1)
+    // Tests beside this one make clients, too.
+    type Told = { type: string; data: { id: string; subject: string } }
+    const told = (isWanted: (event: Told) => boolean) => received.find(({ body }) => isWanted(JSON.parse(body) as Told))
+    const isTest = ({ type }: Told) => type === 'webhook.test'
+    await until(() => told(isTest) !== undefined)
     const verifier = new Verifier(secret)
-    t.like(verifier.verify(received[0]!.body, received[0]!.headers as Record<string, string>), { type: 'webhook.test' })
+    const test = told(isTest)!
+    t.notThrows(() => verifier.verify(test.body, test.headers as Record<string, string>))
     const client = await makeClient()
-    await until(() => received.length >= 2)
-    const event = JSON.parse(received.at(-1)!.body) as { data: { id: string; subject: string } }
-    t.is(event.data.subject, client)
+    const isOurs = ({ data }: Told) => data.subject === client
+    await until(() => told(isOurs) !== undefined)
+    const event = JSON.parse(told(isOurs)!.body) as Told
     const path = new URL(tried.headers.get('location') ?? '').pathname.replace('/api/v1', '')
     await until(async () => ((await admin('GET', path)).body as { state: string }).state === 'delivered')
     t.like((await admin('GET', path)).body, { attempt_log: [{ number: 1, status: 200, answer: 'thanks' }] })

@@ -8,7 +8,7 @@ const BUSY_FROM = 0.65
 const CALM_BELOW = 0.3
 
 /** @returns whether the event loop of this process has had much to do in the last moment. Looks when asked, so it costs no timer. */
-export function watchLoop(): () => boolean {
+export function watchForBusyLoop(): () => boolean {
   let since: EventLoopUtilization = performance.eventLoopUtilization()
   let lookedAt = performance.now()
   let isBusy = false

@@ -1,12 +1,12 @@
 import { createPrivateKey, sign, webcrypto, type JsonWebKeyInput, type KeyObject } from 'node:crypto'
 import type { JWK } from 'jose'
-import { watchLoop } from './busy-loop.ts'
+import { watchForBusyLoop } from './busy-loop.ts'
 
 /** @returns the JWS signature (RFC 7515 §5.1) of these octets, as the `alg` of the key has it */
 export type Signer = (data: Uint8Array) => Buffer | Promise<Buffer>
 
 const RS256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
-const isLoopBusy = watchLoop()
+const isLoopBusy = watchForBusyLoop()
 
 /**
  * Signs where it costs least. The way to a thread of the pool and back wakes two threads, at 100 to 150 µs of CPU, and is

@@ -2,7 +2,7 @@ import test from 'ava'
 import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { flattenedVerify, importJWK, type JWK } from 'jose'
-import { watchLoop } from '../../src/keys/busy-loop.ts'
+import { watchForBusyLoop } from '../../src/keys/busy-loop.ts'
 import { createSigner } from '../../src/keys/signer.ts'
 import { generateKey, openPrivate, publicHalf, signingAlgs, type SigningAlg } from '../../src/keys/signing-key.ts'
 import { newMasterKey, parseMasterKeys } from '../../src/lib/master-key.ts'
@@ -56,7 +56,7 @@ test('a key of another kind is no signer', (t) => {
 })
 
 test.serial('the loop is busy while it has much to do, and calm again afterwards', async (t) => {
-  const isBusy = watchLoop()
+  const isBusy = watchForBusyLoop()
   t.false(isBusy())
   for (const end = performance.now() + 300; performance.now() < end;);
   await pause(1)

@@ -168,18 +168,19 @@ test.serial(
     t.truthy(links.test)
     const tried = await admin('POST', `/webhooks/${id}/tests`)
     t.is(tried.status, 202)
-    // Tests beside this one make clients, too.
+    // What was written just before the webhook was made is put in order after it, and told as well.
     type Told = { type: string; data: { id: string; subject: string } }
-    const told = (isWanted: (event: Told) => boolean) => received.find(({ body }) => isWanted(JSON.parse(body) as Told))
-    const isTest = ({ type }: Told) => type === 'webhook.test'
-    await until(() => told(isTest) !== undefined)
+    const find = (isWanted: (event: Told) => boolean) => received.find(({ body }) => isWanted(JSON.parse(body) as Told))
+    const ofTest = () => find(({ type }) => type === 'webhook.test')
+    await until(() => ofTest() !== undefined)
     const verifier = new Verifier(secret)
-    const test = told(isTest)!
-    t.notThrows(() => verifier.verify(test.body, test.headers as Record<string, string>))
+    const { body: sent, headers: signed } = ofTest()!
+    t.like(verifier.verify(sent, signed as Record<string, string>), { type: 'webhook.test' })
     const client = await makeClient()
-    const isOurs = ({ data }: Told) => data.subject === client
-    await until(() => told(isOurs) !== undefined)
-    const event = JSON.parse(told(isOurs)!.body) as Told
+    const ofClient = () => find(({ data }) => data.subject === client)
+    await until(() => ofClient() !== undefined)
+    const event = JSON.parse(ofClient()!.body) as Told
+    t.like(event, { type: 'client.created', data: { subject: client } })
     const path = new URL(tried.headers.get('location') ?? '').pathname.replace('/api/v1', '')
     await until(async () => ((await admin('GET', path)).body as { state: string }).state === 'delivered')
     t.like((await admin('GET', path)).body, { attempt_log: [{ number: 1, status: 200, answer: 'thanks' }] })
